@@ -1,0 +1,55 @@
+"""The audit trail: append-only copies, no foreign keys, no personal data beyond ids."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class AuditEvent(models.Model):
+    """One thing a staff member, a platform key or the system did or was refused."""
+
+    class Kind(models.TextChoices):
+        SIGNED_IN = "staff.sign_in.done", _("Signed in")
+        SIGN_IN_REFUSED = "staff.sign_in.refused", _("Sign-in refused")
+        SIGNED_OUT = "staff.sign_out.done", _("Signed out")
+        STEP_UP_DONE = "staff.step_up.done", _("Password confirmed")
+        STEP_UP_REFUSED = "staff.step_up.refused", _("Password confirmation refused")
+        STAFF_CREATED = "staff.member.created", _("Staff member created")
+        ROLE_GRANTED = "staff.role.granted", _("Role granted")
+        PROJECT_CREATED = "projects.project.created", _("Project created")
+        PLATFORM_CREATED = "projects.platform.created", _("Platform created")
+        API_KEY_CREATED = "projects.api_key.created", _("API key created")
+        API_KEY_REVOKED = "projects.api_key.revoked", _("API key revoked")
+        USER_CREATED = "users.user.created", _("User created")
+        USER_EDITED = "users.user.edited", _("User edited")
+        USERS_EXPORTED = "users.list.exported", _("User list exported")
+        CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
+
+    class Outcome(models.TextChoices):
+        DONE = "DONE", _("Done")
+        REFUSED = "REFUSED", _("Refused")
+        FAILED = "FAILED", _("Failed")
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=50, choices=Kind)
+    outcome = models.CharField(max_length=7, choices=Outcome, default=Outcome.DONE)
+    project_id = models.BigIntegerField(null=True, blank=True)
+    # Who did it: "staff", "platform" or "system", the id, and the label at the time.
+    actor_type = models.CharField(max_length=8)
+    actor_id = models.BigIntegerField(null=True, blank=True)
+    actor_label = models.CharField(max_length=254, blank=True)
+    # What it was done to, by kind and public id.
+    target_type = models.CharField(max_length=30, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    # Facts without personal data: counts, filters, hashes, names of changed fields.
+    data = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["project_id", "-at", "-id"], name="audit_event_by_project"),
+            models.Index(fields=["target_type", "target_id"], name="audit_event_by_target"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,91 @@
+"""The whole policy on one screen: what can be allowed, and which role allows it."""
+
+from enum import StrEnum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Permission(StrEnum):
+    """One act that a role may allow, named "<app>.<verb>"."""
+
+    USERS_VIEW = "users.view"
+    USERS_SEE_IDENTITY = "users.see_identity"
+    """Names and e-mails in clear, and searching, sorting and filtering by them."""
+    USERS_CREATE = "users.create"
+    USERS_EDIT = "users.edit"
+    USERS_EXPORT = "users.export"
+    USERS_IMPORT = "users.import"
+    USERS_DELETE = "users.delete"
+    USERS_SET_PASSWORD = "users.set_password"
+    USERS_SEND_RESET = "users.send_reset"
+    USERS_IMPERSONATE = "users.impersonate"
+    USERS_IMPERSONATE_FULL = "users.impersonate_full"
+    USERS_END_SESSION = "users.end_session"
+    ANALYTICS_VIEW = "analytics.view"
+    ANALYTICS_EXPORT = "analytics.export"
+    SUBSCRIPTIONS_VIEW = "subscriptions.view"
+    SUBSCRIPTIONS_EDIT = "subscriptions.edit"
+    AUDIT_VIEW = "audit.view"
+    SETTINGS_VIEW = "settings.view"
+    SETTINGS_EDIT = "settings.edit"
+    STAFF_MANAGE = "staff.manage"
+
+
+class Role(models.TextChoices):
+    """A bundle of permissions, held on one project or on all."""
+
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Admin")
+    SUPPORT = "support", _("Support")
+    ANALYST = "analyst", _("Analyst")
+    READER = "reader", _("Reader")
+
+
+READER = frozenset({Permission.USERS_VIEW, Permission.ANALYTICS_VIEW})
+ANALYST = READER | {
+    Permission.USERS_EXPORT,
+    Permission.ANALYTICS_EXPORT,
+    Permission.SUBSCRIPTIONS_VIEW,
+}
+SUPPORT = READER | {
+    Permission.USERS_SEE_IDENTITY,
+    Permission.USERS_EDIT,
+    Permission.USERS_SEND_RESET,
+    Permission.USERS_IMPERSONATE,
+    Permission.USERS_END_SESSION,
+    Permission.SUBSCRIPTIONS_VIEW,
+}
+ADMIN = (ANALYST | SUPPORT) | {
+    Permission.USERS_CREATE,
+    Permission.USERS_IMPORT,
+    Permission.USERS_DELETE,
+    Permission.USERS_SET_PASSWORD,
+    Permission.SUBSCRIPTIONS_EDIT,
+    Permission.AUDIT_VIEW,
+    Permission.SETTINGS_VIEW,
+    Permission.SETTINGS_EDIT,
+    Permission.STAFF_MANAGE,
+}
+OWNER = ADMIN | {Permission.USERS_IMPERSONATE_FULL}
+
+ROLE_PERMISSIONS: dict[str, frozenset[Permission]] = {
+    Role.OWNER: OWNER,
+    Role.ADMIN: ADMIN,
+    Role.SUPPORT: SUPPORT,
+    Role.ANALYST: ANALYST,
+    Role.READER: READER,
+}
+
+# These ask for the password again when the last proof is too old.
+STEP_UP = frozenset(
+    {
+        Permission.USERS_EXPORT,
+        Permission.ANALYTICS_EXPORT,
+        Permission.USERS_IMPORT,
+        Permission.USERS_DELETE,
+        Permission.USERS_SET_PASSWORD,
+        Permission.USERS_IMPERSONATE,
+        Permission.USERS_IMPERSONATE_FULL,
+    }
+)

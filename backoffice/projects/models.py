@@ -1,0 +1,121 @@
+"""Projects, their platforms and the keys of those: the reference data that all apps share."""
+
+from typing import Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse a name that the time zone database does not know."""
+    if name not in available_timezones():
+        raise ValidationError(_("%(name)s is no time zone."), params={"name": name})
+
+
+def english_only() -> list[str]:
+    return ["en"]
+
+
+class Project(models.Model):
+    """One streaming service: its zone, money, languages and rules."""
+
+    class ReasonRule(models.TextChoices):
+        REQUIRED = "REQUIRED", _("Required")
+        OPTIONAL = "OPTIONAL", _("Optional")
+        OFF = "OFF", _("Off")
+
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=100)
+    # All figures of the project are cut at this zone's days and months.
+    time_zone = models.CharField(max_length=64, validators=[validate_time_zone])
+    currency = models.CharField(max_length=3)
+    languages = ArrayField(models.CharField(max_length=10), default=english_only)
+    device_limit = models.PositiveSmallIntegerField(default=3)
+    has_trials = models.BooleanField(default=False)
+    # A viewing shorter than this is kept, but is no view.
+    minimum_view_seconds = models.PositiveSmallIntegerField(default=5)
+    # How long a late payer keeps access where no provider retries.
+    grace_days = models.PositiveSmallIntegerField(default=3)
+    free_copies_need_activation = models.BooleanField(default=False)
+    impersonation_reason = models.CharField(
+        max_length=8, choices=ReasonRule, default=ReasonRule.REQUIRED
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(device_limit__in=(3, 5)), name="project_device_limit_is_3_or_5"
+            ),
+            models.CheckConstraint(
+                condition=Q(minimum_view_seconds__lte=60),
+                name="project_minimum_view_at_most_a_minute",
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="project_currency_is_iso_4217"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Platform(models.Model):
+    """A front end of a project: a web site, an app on phones, on televisions."""
+
+    class Kind(models.TextChoices):
+        WEB = "web", _("Web")
+        IOS = "ios", "iOS"
+        ANDROID = "android", "Android"
+        TV = "tv", _("TV")
+        OTHER = "other", _("Other")
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="platforms")
+    slug = models.SlugField(max_length=50)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=8, choices=Kind)
+    home_url = models.URLField(max_length=500)
+    password_reset_url = models.URLField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "slug"], name="platform_slug_unique_in_project"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def live(self) -> Self:
+        """Keep keys that still open the door."""
+        return self.filter(revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """One key of one platform. Only its hash is kept: the key itself is shown once."""
+
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="api_keys")
+    # SHA-256 of the key; the key has 256 random bits, so no slow hash is needed.
+    key_hash = models.CharField(max_length=64, unique=True)
+    # The first characters, so that a person can tell two keys apart.
+    hint = models.CharField(max_length=12)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.hint}…"
