@@ -70,12 +70,8 @@ class AuditEvent(models.Model):
         )
         indexes = (
             models.Index(fields=["-at", "-id"], name="audit_event_by_time"),
-            models.Index(
-                fields=["project_id", "-at", "-id"], name="audit_event_by_project"
-            ),
-            models.Index(
-                fields=["target_type", "target_id"], name="audit_event_by_target"
-            ),
+            models.Index(fields=["project_id", "-at", "-id"], name="audit_event_by_project"),
+            models.Index(fields=["target_type", "target_id"], name="audit_event_by_target"),
         )
 
     def __str__(self) -> str:

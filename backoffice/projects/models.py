@@ -60,9 +60,7 @@ class Project(models.Model):
                 condition=Q(currency__regex=r"^[A-Z]{3}$"),
                 name="project_currency_is_iso_4217",
             ),
-            models.CheckConstraint(
-                condition=~Q(languages__len=0), name="project_has_a_language"
-            ),
+            models.CheckConstraint(condition=~Q(languages__len=0), name="project_has_a_language"),
             models.CheckConstraint(
                 condition=Q(impersonation_reason__in=("REQUIRED", "OPTIONAL", "OFF")),
                 name="project_impersonation_reason_known",

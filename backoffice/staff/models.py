@@ -54,9 +54,7 @@ class StaffRole(models.Model):
     """
 
     staff_member = models.ForeignKey(StaffMember, models.CASCADE, related_name="roles")
-    project = models.ForeignKey(
-        Project, models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    project = models.ForeignKey(Project, models.PROTECT, null=True, blank=True, related_name="+")
     role = models.CharField(max_length=8, choices=Role)
 
     class Meta:
@@ -67,9 +65,7 @@ class StaffRole(models.Model):
                 name="staff_role_held_once",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    role__in=("owner", "admin", "support", "analyst", "reader")
-                ),
+                condition=Q(role__in=("owner", "admin", "support", "analyst", "reader")),
                 name="staff_role_known",
             ),
         )

@@ -25,9 +25,7 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField()),
                 (
                     "kind",
-                    models.CharField(
-                        choices=backoffice.audit.models.kind_choices, max_length=50
-                    ),
+                    models.CharField(choices=backoffice.audit.models.kind_choices, max_length=50),
                 ),
                 (
                     "outcome",
@@ -76,9 +74,7 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(
-                            ("outcome__in", ("DONE", "REFUSED", "FAILED"))
-                        ),
+                        condition=models.Q(("outcome__in", ("DONE", "REFUSED", "FAILED"))),
                         name="audit_event_outcome_known",
                     ),
                     models.CheckConstraint(

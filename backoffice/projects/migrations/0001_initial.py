@@ -175,9 +175,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="platform",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("kind__in", ("web", "ios", "android", "tv", "other"))
-                ),
+                condition=models.Q(("kind__in", ("web", "ios", "android", "tv", "other"))),
                 name="platform_kind_known",
             ),
         ),

@@ -29,9 +29,7 @@ class Migration(migrations.Migration):
                 ("password", models.CharField(max_length=128, verbose_name="password")),
                 (
                     "last_login",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="last login"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
                 ),
                 ("email", models.EmailField(max_length=254, unique=True)),
                 ("name", models.CharField(blank=True, max_length=100)),
@@ -98,9 +96,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="staffmember",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("email", django.db.models.functions.text.Lower("email"))
-                ),
+                condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
                 name="staff_member_email_is_lower_case",
             ),
         ),
