@@ -1,7 +1,13 @@
 """The audit trail: append-only copies, no foreign keys, no personal data beyond ids."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """Return the kinds; by name, so that a new kind needs no migration."""
+    return AuditEvent.Kind.choices
 
 
 class AuditEvent(models.Model):
@@ -29,12 +35,18 @@ class AuditEvent(models.Model):
         REFUSED = "REFUSED", _("Refused")
         FAILED = "FAILED", _("Failed")
 
+    class ActorType(models.TextChoices):
+        STAFF = "staff", _("Staff member")
+        PLATFORM = "platform", _("Platform")
+        SYSTEM = "system", _("System")
+        UNKNOWN = "unknown", _("Nobody known")
+
     at = models.DateTimeField()
-    kind = models.CharField(max_length=50, choices=Kind)
+    kind = models.CharField(max_length=50, choices=kind_choices)
     outcome = models.CharField(max_length=7, choices=Outcome, default=Outcome.DONE)
     project_id = models.BigIntegerField(null=True, blank=True)
-    # Who did it: "staff", "platform" or "system", the id, and the label at the time.
-    actor_type = models.CharField(max_length=8)
+    # Who did it: the kind, the id, and the label at the time (never a user's name).
+    actor_type = models.CharField(max_length=8, choices=ActorType)
     actor_id = models.BigIntegerField(null=True, blank=True)
     actor_label = models.CharField(max_length=254, blank=True)
     # What it was done to, by kind and public id.
@@ -46,7 +58,18 @@ class AuditEvent(models.Model):
     request_id = models.CharField(max_length=32, blank=True)
 
     class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(outcome__in=("DONE", "REFUSED", "FAILED")),
+                name="audit_event_outcome_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(actor_type__in=("staff", "platform", "system", "unknown")),
+                name="audit_event_actor_type_known",
+            ),
+        )
         indexes = (
+            models.Index(fields=["-at", "-id"], name="audit_event_by_time"),
             models.Index(fields=["project_id", "-at", "-id"], name="audit_event_by_project"),
             models.Index(fields=["target_type", "target_id"], name="audit_event_by_target"),
         )

@@ -49,14 +49,21 @@ class Project(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=Q(device_limit__in=(3, 5)), name="project_device_limit_is_3_or_5"
+                condition=Q(device_limit__in=(3, 5)),
+                name="project_device_limit_is_3_or_5",
             ),
             models.CheckConstraint(
                 condition=Q(minimum_view_seconds__lte=60),
                 name="project_minimum_view_at_most_a_minute",
             ),
             models.CheckConstraint(
-                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="project_currency_is_iso_4217"
+                condition=Q(currency__regex=r"^[A-Z]{3}$"),
+                name="project_currency_is_iso_4217",
+            ),
+            models.CheckConstraint(condition=~Q(languages__len=0), name="project_has_a_language"),
+            models.CheckConstraint(
+                condition=Q(impersonation_reason__in=("REQUIRED", "OPTIONAL", "OFF")),
+                name="project_impersonation_reason_known",
             ),
         )
 
@@ -91,6 +98,10 @@ class Platform(models.Model):
             models.UniqueConstraint(
                 fields=["project", "slug"], name="platform_slug_unique_in_project"
             ),
+            models.CheckConstraint(
+                condition=Q(kind__in=("web", "ios", "android", "tv", "other")),
+                name="platform_kind_known",
+            ),
         )
 
     def __str__(self) -> str:
@@ -116,6 +127,14 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(key_hash__regex=r"^[0-9a-f]{64}$"),
+                name="api_key_hash_is_sha_256",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.hint}…"

@@ -2,6 +2,8 @@
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
 
 from backoffice.core.permissions import Role
 from backoffice.projects.models import Project
@@ -9,12 +11,13 @@ from backoffice.projects.models import Project
 
 class StaffManager(BaseUserManager["StaffMember"]):
     def get_by_natural_key(self, username: str | None) -> "StaffMember":
-        return self.get(email__iexact=username)
+        return self.get(email=(username or "").strip().lower())
 
 
 class StaffMember(AbstractBaseUser):
     """One person who signs in to the back office, by e-mail and password."""
 
+    # Kept in lower case, so that one address is one person.
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=100, blank=True)
     language = models.CharField(max_length=10, default="en")
@@ -31,12 +34,24 @@ class StaffMember(AbstractBaseUser):
 
     objects = StaffManager()
 
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(email=Lower("email")),
+                name="staff_member_email_is_lower_case",
+            ),
+        )
+
     def __str__(self) -> str:
         return self.name or self.email
 
 
 class StaffRole(models.Model):
-    """One role of a staff member, on one project or, without a project, on all of them."""
+    """
+    One role of a staff member, on one project or, without a project, on all of them.
+
+    Roles add up: who is support on all projects and analyst on one may there do both.
+    """
 
     staff_member = models.ForeignKey(StaffMember, models.CASCADE, related_name="roles")
     project = models.ForeignKey(Project, models.PROTECT, null=True, blank=True, related_name="+")
@@ -45,9 +60,13 @@ class StaffRole(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["staff_member", "project"],
+                fields=["staff_member", "project", "role"],
                 nulls_distinct=False,
-                name="staff_role_one_for_each_project",
+                name="staff_role_held_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=("owner", "admin", "support", "analyst", "reader")),
+                name="staff_role_known",
             ),
         )
 
