@@ -82,14 +82,15 @@ class Viewing(models.Model):
     user_id = models.BigIntegerField()
     started_at = models.DateTimeField()
     id = models.UUIDField()
-    project_id = models.BigIntegerField()
-    platform_id = models.BigIntegerField()
-    content_id = models.BigIntegerField()
-    device_id = models.BigIntegerField()
+    # Ids of small tables in four bytes: there are tens of millions of these rows.
+    project_id = models.IntegerField()
+    platform_id = models.IntegerField()
+    content_id = models.IntegerField()
+    device_id = models.IntegerField()
     watched_seconds = models.IntegerField()
     position_seconds = models.IntegerField()
-    country = models.CharField(max_length=2, blank=True)
     has_ended = models.BooleanField(default=False)
+    country = models.CharField(max_length=2, blank=True)
 
     class Meta:
         # Partitions are beyond the ORM: the migration creates the table.
