@@ -116,3 +116,10 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 # --- People --------------------------------------------------------------------------------
 
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", "")
+
+# --- Files ---------------------------------------------------------------------------------
+
+# Where files are written before they are sent; the system's temporary folder by default.
+EXPORT_DIR = env("EXPORT_DIR", "") or None
+EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
+EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
