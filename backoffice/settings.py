@@ -72,7 +72,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # The number of the request, its log line and its metrics: around everything.
     "backoffice.core.middleware.RequestLog",
-    "backoffice.core.middleware.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "backoffice.core.middleware.NeverCached",
@@ -82,7 +81,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "backoffice.core.middleware.SessionLimits",
     # Every view needs a signed-in staff member unless it says @login_not_required.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

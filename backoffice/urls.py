@@ -1,5 +1,12 @@
 """The table of contents: each app's addresses, by name."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from backoffice.core.health import Live, Ready, ServerError
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("health/live", Live.as_view(), name="health-live"),
+    path("health/ready", Ready.as_view(), name="health-ready"),
+]
+
+handler500 = ServerError.as_view()

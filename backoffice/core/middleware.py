@@ -1,21 +1,19 @@
-"""What happens around every request: its number, its log line, its headers, its session's end."""
+"""What happens around every request: its number, its log line, its headers."""
 
-import ipaddress
 import logging
 import time
 import uuid
 from collections.abc import Callable
+from typing import TypeAlias
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from backoffice.core.logs import set_request_id
 from backoffice.core.metrics import count_request
 
-type_of_next = Callable[[HttpRequest], HttpResponse]
+Handler: TypeAlias = Callable[[HttpRequest], HttpResponse]
 
 logger = logging.getLogger("backoffice.request")
 
@@ -27,7 +25,7 @@ class RequestLog:
     The line names the view, not the address: what people type into an address may be personal.
     """
 
-    def __init__(self, get_response: type_of_next) -> None:
+    def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -64,32 +62,10 @@ def _staff_id(request: HttpRequest) -> int | None:
     return getattr(user, "pk", None)
 
 
-class ClientAddress:
-    """
-    Puts the client's address into REMOTE_ADDR where proxies of the operator's stand in front.
-
-    Each of them adds the address it was called from at the right end of X-Forwarded-For;
-    whatever stands further left was written by the client and is not believed.
-    """
-
-    def __init__(self, get_response: type_of_next) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        hops = settings.TRUSTED_PROXY_HOPS
-        sent = request.headers.get("X-Forwarded-For", "").split(",")
-        if hops and len(sent) >= hops:
-            try:
-                request.META["REMOTE_ADDR"] = str(ipaddress.ip_address(sent[-hops].strip()))
-            except ValueError:
-                logger.warning("X-Forwarded-For holds no address where the proxy should put it")
-        return self.get_response(request)
-
-
 class NeverCached:
     """Keeps every dynamic answer out of caches, shared ones and the browser's own."""
 
-    def __init__(self, get_response: type_of_next) -> None:
+    def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -106,7 +82,7 @@ class ContentSecurityPolicyMiddleware:
     A view that needs another one sets `_csp_config` on its response, as there.
     """
 
-    def __init__(self, get_response: type_of_next) -> None:
+    def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -117,37 +93,3 @@ class ContentSecurityPolicyMiddleware:
                 f"{directive} {' '.join(sources)}" for directive, sources in policy.items()
             )
         return response
-
-
-class SessionLimits:
-    """
-    Ends a session twelve hours after its sign-in, or after half an hour without a request.
-
-    Both instants are kept in the session itself, in whole seconds; the second is written at most
-    once a minute, so that reading a page costs no write.
-    """
-
-    STARTED = "started_at"
-    SEEN = "seen_at"
-    WRITE_EVERY_SECONDS = 60
-
-    def __init__(self, get_response: type_of_next) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated:
-            self._check(request, int(timezone.now().timestamp()))
-        return self.get_response(request)
-
-    def _check(self, request: HttpRequest, now: int) -> None:
-        session = request.session
-        started = session.setdefault(self.STARTED, now)
-        seen = session.get(self.SEEN, now)
-        if (
-            now - started >= settings.SESSION_HOURS * 3600
-            or now - seen >= settings.SESSION_IDLE_MINUTES * 60
-        ):
-            session.flush()
-            request.user = AnonymousUser()
-        elif self.SEEN not in session or now - seen >= self.WRITE_EVERY_SECONDS:
-            session[self.SEEN] = now
