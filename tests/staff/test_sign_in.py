@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 
 SIGN_IN = "/sign-in/"
 ACCOUNT = "/account/second-factor/"
+SESSION = "session"
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +226,7 @@ def test_the_session_gets_a_new_key(client, ann):
     session = client.session
     session["before"] = True
     session.save()
-    client.cookies["sessionid"] = planted = session.session_key
+    client.cookies[SESSION] = planted = session.session_key
 
     sign_in(client)
 
@@ -235,13 +236,13 @@ def test_the_session_gets_a_new_key(client, ann):
 
 def test_sign_out_ends_the_session_on_the_server(client, ann):
     sign_in(client)
-    stolen = client.cookies["sessionid"].value
+    stolen = client.cookies[SESSION].value
 
     response = client.post("/sign-out/")
 
     assert (response.status_code, response.url) == (302, SIGN_IN)
     thief = Client()
-    thief.cookies["sessionid"] = stolen
+    thief.cookies[SESSION] = stolen
     assert not is_inside(thief)
     assert kinds() == ["staff.sign_in.done", "staff.sign_out.done"]
 

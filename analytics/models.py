@@ -1,0 +1,197 @@
+"""
+Contents, devices, viewings and their roll-ups.
+
+Viewings and roll-ups are written by `analytics.ingest` (and rebuilt by `analytics.rollups`)
+in sets, never row by row. Tables with one row per user and more are keyed by the user first
+and have no foreign keys of their own, so that they can be distributed (architecture D5).
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from backoffice.projects.models import Platform, Project
+
+
+class Content(models.Model):
+    """One thing that can be watched, by the platform's own id; empty until it is described."""
+
+    class Type(models.TextChoices):
+        HOSTED = "hosted", _("Hosted")
+        LIVE = "live", _("Live")
+
+    class Status(models.TextChoices):
+        AVAILABLE = "available", _("Available")
+        UNAVAILABLE = "unavailable", _("Unavailable")
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    reference = models.CharField(max_length=64)
+    name = models.CharField(max_length=300, blank=True)
+    type = models.CharField(max_length=6, choices=Type, default=Type.HOSTED)
+    # None while a live event runs, and for a content that was never described.
+    duration_seconds = models.PositiveIntegerField(null=True, blank=True)
+    status = models.CharField(max_length=11, choices=Status, default=Status.UNAVAILABLE)
+    url = models.URLField(max_length=1000, blank=True)
+    image_url = models.URLField(max_length=1000, blank=True)
+    described_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "reference"], name="content_reference_unique_in_project"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.reference
+
+
+class Device(models.Model):
+    """What one distinct user agent string says about hardware and software; no string is kept."""
+
+    class HardwareType(models.TextChoices):
+        COMPUTER = "computer", _("Computer")
+        PHONE = "phone", _("Phone")
+        TABLET = "tablet", _("Tablet")
+        TV = "tv", _("TV")
+        CONSOLE = "console", _("Console")
+        BOT = "bot", _("Bot")
+        OTHER = "other", _("Other")
+
+    # SHA-256 of the string, the first 16 bytes in hex.
+    agent_hash = models.CharField(max_length=32, unique=True)
+    hardware_type = models.CharField(max_length=8, choices=HardwareType)
+    hardware = models.CharField(max_length=100, blank=True)
+    os = models.CharField(max_length=100, blank=True)
+    browser = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.hardware_type} {self.browser}"
+
+
+class Viewing(models.Model):
+    """
+    One run of the player by one user on one content; partitioned by the month of its start.
+
+    `user`, `started_at` and the player's `id` are its identity. The figures are the greatest
+    that the player has reported so far.
+    """
+
+    pk = models.CompositePrimaryKey("user_id", "started_at", "id")
+    user_id = models.BigIntegerField()
+    started_at = models.DateTimeField()
+    id = models.UUIDField()
+    # Ids of small tables in four bytes: there are tens of millions of these rows.
+    project_id = models.IntegerField()
+    platform_id = models.IntegerField()
+    content_id = models.IntegerField()
+    device_id = models.IntegerField()
+    watched_seconds = models.IntegerField()
+    position_seconds = models.IntegerField()
+    has_ended = models.BooleanField(default=False)
+    country = models.CharField(max_length=2, blank=True)
+
+    class Meta:
+        # Partitions are beyond the ORM: the migration creates the table.
+        managed = False
+        db_table = "analytics_viewing"
+
+    def __str__(self) -> str:
+        return f"viewing at {self.started_at:%Y-%m-%d %H:%M} UTC"
+
+
+class UserViewing(models.Model):
+    """What one user has watched so far: the sums of the user's views."""
+
+    user_id = models.BigIntegerField(primary_key=True)
+    project_id = models.BigIntegerField()
+    views = models.IntegerField()
+    viewing_seconds = models.BigIntegerField()
+    media_viewed = models.IntegerField()
+    first_content_id = models.BigIntegerField()
+    first_viewed_at = models.DateTimeField()
+    last_content_id = models.BigIntegerField()
+    last_viewed_at = models.DateTimeField()
+    # Ids of the platforms that the user has watched on, ascending.
+    platform_ids = ArrayField(models.BigIntegerField())
+
+    def __str__(self) -> str:
+        return f"{self.views} views"
+
+
+class UserMedia(models.Model):
+    """The distinct contents that one user has viewed; apart, so that sums stay small rows."""
+
+    user_id = models.BigIntegerField(primary_key=True)
+    project_id = models.BigIntegerField()
+    # Ascending and distinct.
+    content_ids = ArrayField(models.BigIntegerField())
+
+    def __str__(self) -> str:
+        return f"{len(self.content_ids)} contents"
+
+
+class ViewerMonth(models.Model):
+    """That one user had a view in one local month, and when the first one of the month began."""
+
+    pk = models.CompositePrimaryKey("user_id", "month")
+    user_id = models.BigIntegerField()
+    # The first day of the month in the project's zone.
+    month = models.DateField()
+    project_id = models.BigIntegerField()
+    # Where the account was created, for counts that read the index alone.
+    account_platform_id = models.BigIntegerField()
+    first_viewed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=["project_id", "month", "first_viewed_at"],
+                include=["account_platform_id", "user_id"],
+                name="viewer_month_by_first_view",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+
+class ViewerDay(models.Model):
+    """How many users of one account platform had their month's first view on one local day."""
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    first_viewers = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["project", "day", "platform"], name="viewer_day_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.first_viewers}"
+
+
+class ViewingDay(models.Model):
+    """Views and seconds on one platform (the one that sent them) on one local day."""
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    views = models.IntegerField(default=0)
+    viewing_seconds = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "day", "platform"], name="viewing_day_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(views__gte=0, viewing_seconds__gte=0), name="viewing_day_not_negative"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.views}"

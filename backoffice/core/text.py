@@ -1,0 +1,51 @@
+"""Text made comparable: case, accents and invisible characters taken away."""
+
+import unicodedata
+
+# Letters that Unicode does not decompose, and what people type for them.
+_PLAIN = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"}
+)
+
+
+def fold(text: str) -> str:
+    """Return the text without case and accents, single-spaced: "Éa  O’Neil" gives "ea o'neil"."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c) and not is_invisible(c))
+    plain = unicodedata.normalize("NFC", bare).translate(_PLAIN).replace("’", "'")
+    return " ".join(plain.split())
+
+
+def is_invisible(character: str) -> bool:
+    """Say whether the character shows nothing: formats, controls, surrogates, unassigned ones."""
+    return (
+        unicodedata.category(character) in {"Cf", "Cc", "Cs", "Cn"} and character not in "\t\n\r"
+    )
+
+
+def email_key(email: str) -> str:
+    """Return what two spellings of one address share: trimmed, case-folded, nothing invisible."""
+    visible = "".join(c for c in email if not is_invisible(c))
+    return unicodedata.normalize("NFC", visible.strip().casefold())
+
+
+# Sorts behind every name: people without a last name come last.
+_LAST = "\U0010fffd"
+# Sorts before every letter, so that "Li, Wei" comes before "Lin, An".
+_BETWEEN = "\x01"
+
+
+def name_sort_key(first_name: str, last_name: str) -> str:
+    """Return the text by which a list of people is ordered: last name, then first, empty last."""
+    return f"{fold(last_name) or _LAST}{_BETWEEN}{fold(first_name) or _LAST}"
+
+
+def search_text(first_name: str, last_name: str, email: str) -> str:
+    """
+    Return the words by which a person is found, folded, each with a space before it.
+
+    The parts behind hyphens and apostrophes are words of their own as well.
+    """
+    words = f"{fold(first_name)} {fold(last_name)}".split()
+    parts = [part for word in words for part in word.replace("'", "-").split("-")[1:] if part]
+    return " " + " ".join([*words, *parts, fold(email)]) + " "
