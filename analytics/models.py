@@ -185,9 +185,7 @@ class ViewingDay(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(
-                fields=["project", "day", "platform"], name="viewing_day_once"
-            ),
+            models.UniqueConstraint(fields=["project", "day", "platform"], name="viewing_day_once"),
             models.CheckConstraint(
                 condition=Q(views__gte=0, viewing_seconds__gte=0), name="viewing_day_not_negative"
             ),

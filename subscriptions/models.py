@@ -52,9 +52,7 @@ class Offer(models.Model):
             models.UniqueConstraint(
                 fields=["project", "reference"], name="offer_reference_unique_in_project"
             ),
-            models.CheckConstraint(
-                condition=Q(price_minor__gte=0), name="offer_price_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(price_minor__gte=0), name="offer_price_not_negative"),
         )
 
     def __str__(self) -> str:

@@ -6,266 +6,126 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("projects", "0001_initial"),
+        ('projects', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Viewing",
+            name='Viewing',
             fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "user_id",
-                        "started_at",
-                        "id",
-                        blank=True,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("user_id", models.BigIntegerField()),
-                ("started_at", models.DateTimeField()),
-                ("id", models.UUIDField()),
-                ("project_id", models.IntegerField()),
-                ("platform_id", models.IntegerField()),
-                ("content_id", models.IntegerField()),
-                ("device_id", models.IntegerField()),
-                ("watched_seconds", models.IntegerField()),
-                ("position_seconds", models.IntegerField()),
-                ("has_ended", models.BooleanField(default=False)),
-                ("country", models.CharField(blank=True, max_length=2)),
+                ('pk', models.CompositePrimaryKey('user_id', 'started_at', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('user_id', models.BigIntegerField()),
+                ('started_at', models.DateTimeField()),
+                ('id', models.UUIDField()),
+                ('project_id', models.IntegerField()),
+                ('platform_id', models.IntegerField()),
+                ('content_id', models.IntegerField()),
+                ('device_id', models.IntegerField()),
+                ('watched_seconds', models.IntegerField()),
+                ('position_seconds', models.IntegerField()),
+                ('has_ended', models.BooleanField(default=False)),
+                ('country', models.CharField(blank=True, max_length=2)),
             ],
             options={
-                "db_table": "analytics_viewing",
-                "managed": False,
+                'db_table': 'analytics_viewing',
+                'managed': False,
             },
         ),
         migrations.CreateModel(
-            name="Device",
+            name='Device',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("agent_hash", models.CharField(max_length=32, unique=True)),
-                (
-                    "hardware_type",
-                    models.CharField(
-                        choices=[
-                            ("computer", "Computer"),
-                            ("phone", "Phone"),
-                            ("tablet", "Tablet"),
-                            ("tv", "TV"),
-                            ("console", "Console"),
-                            ("bot", "Bot"),
-                            ("other", "Other"),
-                        ],
-                        max_length=8,
-                    ),
-                ),
-                ("hardware", models.CharField(blank=True, max_length=100)),
-                ("os", models.CharField(blank=True, max_length=100)),
-                ("browser", models.CharField(blank=True, max_length=100)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('agent_hash', models.CharField(max_length=32, unique=True)),
+                ('hardware_type', models.CharField(choices=[('computer', 'Computer'), ('phone', 'Phone'), ('tablet', 'Tablet'), ('tv', 'TV'), ('console', 'Console'), ('bot', 'Bot'), ('other', 'Other')], max_length=8)),
+                ('hardware', models.CharField(blank=True, max_length=100)),
+                ('os', models.CharField(blank=True, max_length=100)),
+                ('browser', models.CharField(blank=True, max_length=100)),
             ],
         ),
         migrations.CreateModel(
-            name="UserMedia",
+            name='UserMedia',
             fields=[
-                ("user_id", models.BigIntegerField(primary_key=True, serialize=False)),
-                ("project_id", models.BigIntegerField()),
-                (
-                    "content_ids",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.BigIntegerField(), size=None
-                    ),
-                ),
+                ('user_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('project_id', models.BigIntegerField()),
+                ('content_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
             ],
         ),
         migrations.CreateModel(
-            name="UserViewing",
+            name='UserViewing',
             fields=[
-                ("user_id", models.BigIntegerField(primary_key=True, serialize=False)),
-                ("project_id", models.BigIntegerField()),
-                ("views", models.IntegerField()),
-                ("viewing_seconds", models.BigIntegerField()),
-                ("media_viewed", models.IntegerField()),
-                ("first_content_id", models.BigIntegerField()),
-                ("first_viewed_at", models.DateTimeField()),
-                ("last_content_id", models.BigIntegerField()),
-                ("last_viewed_at", models.DateTimeField()),
-                (
-                    "platform_ids",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.BigIntegerField(), size=None
-                    ),
-                ),
+                ('user_id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('project_id', models.BigIntegerField()),
+                ('views', models.IntegerField()),
+                ('viewing_seconds', models.BigIntegerField()),
+                ('media_viewed', models.IntegerField()),
+                ('first_content_id', models.BigIntegerField()),
+                ('first_viewed_at', models.DateTimeField()),
+                ('last_content_id', models.BigIntegerField()),
+                ('last_viewed_at', models.DateTimeField()),
+                ('platform_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
             ],
         ),
         migrations.CreateModel(
-            name="ViewerMonth",
+            name='ViewerMonth',
             fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "user_id",
-                        "month",
-                        blank=True,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("user_id", models.BigIntegerField()),
-                ("month", models.DateField()),
-                ("project_id", models.BigIntegerField()),
-                ("account_platform_id", models.BigIntegerField()),
-                ("first_viewed_at", models.DateTimeField()),
+                ('pk', models.CompositePrimaryKey('user_id', 'month', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('user_id', models.BigIntegerField()),
+                ('month', models.DateField()),
+                ('project_id', models.BigIntegerField()),
+                ('account_platform_id', models.BigIntegerField()),
+                ('first_viewed_at', models.DateTimeField()),
             ],
             options={
-                "indexes": [
-                    models.Index(
-                        fields=["project_id", "month", "first_viewed_at"],
-                        include=("account_platform_id", "user_id"),
-                        name="viewer_month_by_first_view",
-                    )
-                ],
+                'indexes': [models.Index(fields=['project_id', 'month', 'first_viewed_at'], include=('account_platform_id', 'user_id'), name='viewer_month_by_first_view')],
             },
         ),
         migrations.CreateModel(
-            name="Content",
+            name='Content',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("reference", models.CharField(max_length=64)),
-                ("name", models.CharField(blank=True, max_length=300)),
-                (
-                    "type",
-                    models.CharField(
-                        choices=[("hosted", "Hosted"), ("live", "Live")],
-                        default="hosted",
-                        max_length=6,
-                    ),
-                ),
-                ("duration_seconds", models.PositiveIntegerField(blank=True, null=True)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("available", "Available"), ("unavailable", "Unavailable")],
-                        default="unavailable",
-                        max_length=11,
-                    ),
-                ),
-                ("url", models.URLField(blank=True, max_length=1000)),
-                ("image_url", models.URLField(blank=True, max_length=1000)),
-                ("described_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "project",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="projects.project",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reference', models.CharField(max_length=64)),
+                ('name', models.CharField(blank=True, max_length=300)),
+                ('type', models.CharField(choices=[('hosted', 'Hosted'), ('live', 'Live')], default='hosted', max_length=6)),
+                ('duration_seconds', models.PositiveIntegerField(blank=True, null=True)),
+                ('status', models.CharField(choices=[('available', 'Available'), ('unavailable', 'Unavailable')], default='unavailable', max_length=11)),
+                ('url', models.URLField(blank=True, max_length=1000)),
+                ('image_url', models.URLField(blank=True, max_length=1000)),
+                ('described_at', models.DateTimeField(blank=True, null=True)),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("project", "reference"), name="content_reference_unique_in_project"
-                    )
-                ],
+                'constraints': [models.UniqueConstraint(fields=('project', 'reference'), name='content_reference_unique_in_project')],
             },
         ),
         migrations.CreateModel(
-            name="ViewerDay",
+            name='ViewerDay',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("day", models.DateField()),
-                ("first_viewers", models.IntegerField(default=0)),
-                (
-                    "platform",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="projects.platform",
-                    ),
-                ),
-                (
-                    "project",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="projects.project",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('first_viewers', models.IntegerField(default=0)),
+                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("project", "day", "platform"), name="viewer_day_once"
-                    )
-                ],
+                'constraints': [models.UniqueConstraint(fields=('project', 'day', 'platform'), name='viewer_day_once')],
             },
         ),
         migrations.CreateModel(
-            name="ViewingDay",
+            name='ViewingDay',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("day", models.DateField()),
-                ("views", models.IntegerField(default=0)),
-                ("viewing_seconds", models.BigIntegerField(default=0)),
-                (
-                    "platform",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="projects.platform",
-                    ),
-                ),
-                (
-                    "project",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="projects.project",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField()),
+                ('views', models.IntegerField(default=0)),
+                ('viewing_seconds', models.BigIntegerField(default=0)),
+                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("project", "day", "platform"), name="viewing_day_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("viewing_seconds__gte", 0), ("views__gte", 0)),
-                        name="viewing_day_not_negative",
-                    ),
-                ],
+                'constraints': [models.UniqueConstraint(fields=('project', 'day', 'platform'), name='viewing_day_once'), models.CheckConstraint(condition=models.Q(('viewing_seconds__gte', 0), ('views__gte', 0)), name='viewing_day_not_negative')],
             },
         ),
     ]
