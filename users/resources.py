@@ -81,7 +81,7 @@ class _People(resources.ModelResource):
 
     class Meta:
         model = User
-        fields: tuple[str, ...] = ()  # Every column is written out.
+        fields: tuple[str, ...] = ("id", "first_name", "last_name", "email")
 
 
 class BasicResource(_People):
@@ -95,7 +95,8 @@ class BasicResource(_People):
     platform = Column("platform", _("Platform"), Guarded(F("platform__slug")))
 
     class Meta(_People.Meta):
-        export_order = (
+        # In the order of the file.
+        fields = (
             "id",
             "status",
             "first_name",
@@ -140,7 +141,8 @@ class CompleteResource(_People):
     )
 
     class Meta(_People.Meta):
-        export_order = (
+        # In the order of the file.
+        fields = (
             "id",
             "first_name",
             "last_name",
