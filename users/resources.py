@@ -134,7 +134,9 @@ class CompleteResource(_People):
         Guarded(F("viewing__last_content__reference")),
     )
     viewing_seconds = Column(
-        "viewing_seconds", _("Total viewing time (seconds)"), Coalesce(F("viewing__viewing_seconds"), 0)
+        "viewing_seconds",
+        _("Total viewing time (seconds)"),
+        Coalesce(F("viewing__viewing_seconds"), 0),
     )
     media_viewed = Column(
         "media_viewed", _("Number of media viewed"), Coalesce(F("viewing__media_viewed"), 0)
