@@ -296,3 +296,10 @@ METRICS_ADDR = env("METRICS_ADDR", "")
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
+
+# --- Files ---------------------------------------------------------------------------------
+
+# Where files are written before they are sent; the system's temporary folder by default.
+EXPORT_DIR = env("EXPORT_DIR", "") or None
+EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
+EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
