@@ -242,7 +242,8 @@ def test_the_shell_has_project_choices_rights_and_menu(signed_in, project, other
     shown = signed_in(Role.READER).get("/users/?project=south").content.decode()
 
     assert shown == (
-        "south|north,south,||Analytics:Users=/people/,;Offer management:Users=/people/?period=all,;"
+        "south|north,south,||"
+        "Analytics:Users=/people/,;Offer management:Users=/people/?period=all,;"
     )
 
 
