@@ -14,8 +14,10 @@ from psycopg import sql
 
 # A check names so many differing rows; the count is of all of them.
 EXAMPLES = 20
+# So much of a value is shown.
+LONGEST_VALUE = 60
 
-Values = Mapping[str, object]
+Values = Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -181,4 +183,4 @@ def listed(columns: "tuple[str, ...] | Iterator[str]") -> sql.Composed:
 def shown(value: object) -> str:
     """Return the value as a person reads it, cut to a line."""
     words = "none" if value is None else str(value)
-    return words if len(words) <= 60 else f"{words[:57]}…"
+    return words if len(words) <= LONGEST_VALUE else f"{words[: LONGEST_VALUE - 1]}…"
