@@ -1,5 +1,13 @@
 """The table of contents: each app's addresses, by name."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from backoffice.core.health import Live, Ready, ServerError
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("health/live", Live.as_view(), name="health-live"),
+    path("health/ready", Ready.as_view(), name="health-ready"),
+    path("", include("backoffice.staff.urls")),
+]
+
+handler500 = ServerError.as_view()

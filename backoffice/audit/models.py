@@ -3,11 +3,12 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 
-def kind_choices() -> list[tuple[str, str]]:
+def kind_choices() -> list[tuple[str, StrOrPromise]]:
     """Return the kinds; by name, so that a new kind needs no migration."""
-    return AuditEvent.Kind.choices
+    return list(AuditEvent.Kind.choices)
 
 
 class AuditEvent(models.Model):
@@ -19,6 +20,9 @@ class AuditEvent(models.Model):
         SIGNED_OUT = "staff.sign_out.done", _("Signed out")
         STEP_UP_DONE = "staff.step_up.done", _("Password confirmed")
         STEP_UP_REFUSED = "staff.step_up.refused", _("Password confirmation refused")
+        SECOND_FACTOR_ADDED = "staff.second_factor.added", _("Second factor set up")
+        RECOVERY_CODES_MADE = "staff.recovery_codes.made", _("Recovery codes made")
+        ACCESS_REFUSED = "staff.access.refused", _("Access refused")
         STAFF_CREATED = "staff.member.created", _("Staff member created")
         ROLE_GRANTED = "staff.role.granted", _("Role granted")
         PROJECT_CREATED = "projects.project.created", _("Project created")
@@ -29,6 +33,7 @@ class AuditEvent(models.Model):
         USER_EDITED = "users.user.edited", _("User edited")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
+        AUDIT_READ = "audit.trail.read", _("Audit trail read")
 
     class Outcome(models.TextChoices):
         DONE = "DONE", _("Done")

@@ -1,5 +1,7 @@
 """Staff members: the people who sign in here, and their roles. Never the users of a platform."""
 
+from typing import ClassVar
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
@@ -20,7 +22,8 @@ class StaffMember(AbstractBaseUser):
     # Kept in lower case, so that one address is one person.
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=100, blank=True)
-    language = models.CharField(max_length=10, default="en")
+    # Empty until chosen: then the browser's language holds.
+    language = models.CharField(max_length=10, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     # The project chosen in the header, remembered from one visit to the next.
@@ -30,7 +33,7 @@ class StaffMember(AbstractBaseUser):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects = StaffManager()
 

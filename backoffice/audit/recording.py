@@ -1,0 +1,87 @@
+"""The one way into the audit trail: `record`, called inside the transaction of the act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from django.db.models import Model
+
+from backoffice.audit.models import AuditEvent
+from backoffice.core.logs import current_request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Nameless:
+    """An actor that is no row: the system itself, or somebody who proved to be nobody."""
+
+    type: AuditEvent.ActorType
+
+
+SYSTEM: Final = Nameless(AuditEvent.ActorType.SYSTEM)
+"""Commands, jobs and time: nobody clicked."""
+
+NOBODY: Final = Nameless(AuditEvent.ActorType.UNKNOWN)
+"""Whoever failed to sign in."""
+
+Actor: TypeAlias = Model | Nameless
+"""A staff member, a platform or its key, the system or nobody."""
+
+# By name, because the trail lies below all apps and imports none.
+_ACTOR_TYPES: Final = {
+    "staff.staffmember": AuditEvent.ActorType.STAFF,
+    "projects.platform": AuditEvent.ActorType.PLATFORM,
+}
+
+
+def record(
+    kind: AuditEvent.Kind,
+    *,
+    actor: Actor,
+    now: datetime,
+    project: Model | None = None,
+    target: Model | None = None,
+    outcome: AuditEvent.Outcome = AuditEvent.Outcome.DONE,
+    reason: str = "",
+    data: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
+) -> AuditEvent:
+    """
+    Write one event in the caller's transaction, so that act and event stand or fall together.
+
+    :param target: named by its public id if it has one, else by its key.
+    :param request_id: that of the request at hand, unless the act belongs to another.
+    :param data: facts that JSON can say, without personal data: counts, filters, field names.
+    """
+    return AuditEvent.objects.create(
+        at=now,
+        kind=kind,
+        outcome=outcome,
+        project_id=project.pk if project else None,
+        **_columns_of_actor(actor),
+        **_columns_of_target(target),
+        reason=reason,
+        data=dict(data or {}),
+        request_id=current_request_id() if request_id is None else request_id,
+    )
+
+
+def _columns_of_actor(actor: Actor) -> dict[str, Any]:
+    if isinstance(actor, Nameless):
+        return {"actor_type": actor.type}
+    # Keys come and go; who acts is the platform.
+    who: Model = getattr(actor, "platform", actor)
+    return {
+        "actor_type": _ACTOR_TYPES[who._meta.label_lower],
+        "actor_id": who.pk,
+        "actor_label": str(who),
+    }
+
+
+def _columns_of_target(target: Model | None) -> dict[str, str]:
+    if target is None:
+        return {}
+    return {
+        "target_type": target._meta.label_lower,
+        "target_id": str(getattr(target, "public_id", target.pk)),
+    }
