@@ -19,6 +19,9 @@ class AuditEvent(models.Model):
         SIGNED_OUT = "staff.sign_out.done", _("Signed out")
         STEP_UP_DONE = "staff.step_up.done", _("Password confirmed")
         STEP_UP_REFUSED = "staff.step_up.refused", _("Password confirmation refused")
+        SECOND_FACTOR_ADDED = "staff.second_factor.added", _("Second factor set up")
+        RECOVERY_CODES_MADE = "staff.recovery_codes.made", _("Recovery codes made")
+        ACCESS_REFUSED = "staff.access.refused", _("Access refused")
         STAFF_CREATED = "staff.member.created", _("Staff member created")
         ROLE_GRANTED = "staff.role.granted", _("Role granted")
         PROJECT_CREATED = "projects.project.created", _("Project created")
@@ -29,6 +32,7 @@ class AuditEvent(models.Model):
         USER_EDITED = "users.user.edited", _("User edited")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
+        AUDIT_READ = "audit.trail.read", _("Audit trail read")
 
     class Outcome(models.TextChoices):
         DONE = "DONE", _("Done")

@@ -1,4 +1,7 @@
-"""The whole policy on one screen: what can be allowed, and which role allows it."""
+"""The whole policy on one screen: what can be allowed, and which role allows it.
+
+`docs/permissions.md` shows the same as a table; a test compares the two.
+"""
 
 from enum import StrEnum
 
@@ -27,6 +30,8 @@ class Permission(StrEnum):
     SUBSCRIPTIONS_VIEW = "subscriptions.view"
     SUBSCRIPTIONS_EDIT = "subscriptions.edit"
     AUDIT_VIEW = "audit.view"
+    AUDIT_VIEW_OWN = "audit.view_own"
+    """The register of one's own acts only."""
     SETTINGS_VIEW = "settings.view"
     SETTINGS_EDIT = "settings.edit"
     STAFF_MANAGE = "staff.manage"
@@ -55,6 +60,7 @@ SUPPORT = READER | {
     Permission.USERS_IMPERSONATE,
     Permission.USERS_END_SESSION,
     Permission.SUBSCRIPTIONS_VIEW,
+    Permission.AUDIT_VIEW_OWN,
 }
 ADMIN = (ANALYST | SUPPORT) | {
     Permission.USERS_CREATE,

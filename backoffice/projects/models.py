@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -32,12 +33,17 @@ class Project(models.Model):
     name = models.CharField(max_length=100)
     # All figures of the project are cut at this zone's days and months.
     time_zone = models.CharField(max_length=64, validators=[validate_time_zone])
-    currency = models.CharField(max_length=3)
+    currency = models.CharField(
+        max_length=3,
+        validators=[RegexValidator(r"\A[A-Z]{3}\Z", _("Use three capital letters, like EUR."))],
+    )
     languages = ArrayField(models.CharField(max_length=10), default=english_only)
-    device_limit = models.PositiveSmallIntegerField(default=3)
+    device_limit = models.PositiveSmallIntegerField(default=3, choices=[(3, "3"), (5, "5")])
     has_trials = models.BooleanField(default=False)
     # A viewing shorter than this is kept, but is no view.
-    minimum_view_seconds = models.PositiveSmallIntegerField(default=5)
+    minimum_view_seconds = models.PositiveSmallIntegerField(
+        default=5, validators=[MaxValueValidator(60)]
+    )
     # How long a late payer keeps access where no provider retries.
     grace_days = models.PositiveSmallIntegerField(default=3)
     free_copies_need_activation = models.BooleanField(default=False)

@@ -20,7 +20,8 @@ class StaffMember(AbstractBaseUser):
     # Kept in lower case, so that one address is one person.
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=100, blank=True)
-    language = models.CharField(max_length=10, default="en")
+    # Empty until chosen: then the browser's language holds.
+    language = models.CharField(max_length=10, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     # The project chosen in the header, remembered from one visit to the next.

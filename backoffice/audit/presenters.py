@@ -1,0 +1,44 @@
+"""What each kind of event reads like on the register, in the reader's language."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from backoffice.audit.models import AuditEvent
+
+_Kind = AuditEvent.Kind
+
+# Each sentence may name the facts of its event's data; a fact not recorded reads "?".
+SENTENCES: Mapping[str, StrOrPromise] = {
+    _Kind.SIGNED_IN: _("Signed in."),
+    _Kind.SIGN_IN_REFUSED: _("Could not sign in."),
+    _Kind.SIGNED_OUT: _("Signed out."),
+    _Kind.STEP_UP_DONE: _("Confirmed the password."),
+    _Kind.STEP_UP_REFUSED: _("Could not confirm the password."),
+    _Kind.SECOND_FACTOR_ADDED: _("Set up a second factor."),
+    _Kind.RECOVERY_CODES_MADE: _("Made new recovery codes."),
+    _Kind.ACCESS_REFUSED: _("Was refused: the role does not allow %(permission)s."),
+    _Kind.STAFF_CREATED: _("Created a staff member."),
+    _Kind.ROLE_GRANTED: _("Granted the role %(role)s."),
+    _Kind.PROJECT_CREATED: _("Created the project %(slug)s."),
+    _Kind.PLATFORM_CREATED: _("Created the platform %(slug)s."),
+    _Kind.API_KEY_CREATED: _("Created the API key %(hint)s…"),
+    _Kind.API_KEY_REVOKED: _("Revoked the API key %(hint)s…"),
+    _Kind.USER_CREATED: _("Created a user."),
+    _Kind.USER_EDITED: _("Edited a user."),
+    _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
+    _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
+    _Kind.AUDIT_READ: _("Read the audit trail."),
+}
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+def sentence(event: AuditEvent) -> str:
+    """Return what the event says to a reader; the actor stands beside it."""
+    return str(SENTENCES[event.kind]) % _Facts(event.data)

@@ -1,0 +1,81 @@
+"""The one way into the audit trail: `record`, called inside the transaction of the act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Model
+
+from backoffice.audit.models import AuditEvent
+from backoffice.projects.models import ApiKey, Platform, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Nameless:
+    """An actor that is no row: the system itself, or somebody who proved to be nobody."""
+
+    type: AuditEvent.ActorType
+
+
+SYSTEM: Final = Nameless(AuditEvent.ActorType.SYSTEM)
+"""Commands, jobs and time: nobody clicked."""
+
+NOBODY: Final = Nameless(AuditEvent.ActorType.UNKNOWN)
+"""Whoever failed to sign in."""
+
+Actor: TypeAlias = AbstractBaseUser | ApiKey | Platform | Nameless
+
+
+def record(
+    kind: AuditEvent.Kind,
+    *,
+    actor: Actor,
+    now: datetime,
+    project: Project | None = None,
+    target: Model | None = None,
+    outcome: AuditEvent.Outcome = AuditEvent.Outcome.DONE,
+    reason: str = "",
+    data: Mapping[str, Any] | None = None,
+    request_id: str = "",
+) -> AuditEvent:
+    """
+    Write one event in the caller's transaction, so that act and event stand or fall together.
+
+    :param target: named by its public id if it has one, else by its key.
+    :param data: facts that JSON can say, without personal data: counts, filters, field names.
+    """
+    return AuditEvent.objects.create(
+        at=now,
+        kind=kind,
+        outcome=outcome,
+        project_id=project.pk if project else None,
+        **_columns_of_actor(actor),
+        **_columns_of_target(target),
+        reason=reason,
+        data=dict(data or {}),
+        request_id=request_id,
+    )
+
+
+def _columns_of_actor(actor: Actor) -> dict[str, Any]:
+    if isinstance(actor, Nameless):
+        return {"actor_type": actor.type}
+    if isinstance(actor, ApiKey):
+        actor = actor.platform
+    kind = (
+        AuditEvent.ActorType.PLATFORM
+        if isinstance(actor, Platform)
+        else AuditEvent.ActorType.STAFF
+    )
+    return {"actor_type": kind, "actor_id": actor.pk, "actor_label": str(actor)}
+
+
+def _columns_of_target(target: Model | None) -> dict[str, str]:
+    if target is None:
+        return {}
+    return {
+        "target_type": target._meta.label_lower,
+        "target_id": str(getattr(target, "public_id", target.pk)),
+    }
