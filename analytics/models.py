@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.projects.models import Platform, Project
+from users.models import User
 
 
 class Content(models.Model):
@@ -104,14 +105,21 @@ class Viewing(models.Model):
 class UserViewing(models.Model):
     """What one user has watched so far: the sums of the user's views."""
 
-    user_id = models.BigIntegerField(primary_key=True)
+    # Relations for the ORM's joins; the database holds plain numbers.
+    user = models.OneToOneField(
+        User, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="viewing"
+    )
     project_id = models.BigIntegerField()
     views = models.IntegerField()
     viewing_seconds = models.BigIntegerField()
     media_viewed = models.IntegerField()
-    first_content_id = models.BigIntegerField()
+    first_content = models.ForeignKey(
+        Content, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     first_viewed_at = models.DateTimeField()
-    last_content_id = models.BigIntegerField()
+    last_content = models.ForeignKey(
+        Content, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     last_viewed_at = models.DateTimeField()
     # Ids of the platforms that the user has watched on, ascending.
     platform_ids = ArrayField(models.BigIntegerField())
@@ -185,7 +193,9 @@ class ViewingDay(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["project", "day", "platform"], name="viewing_day_once"),
+            models.UniqueConstraint(
+                fields=["project", "day", "platform"], name="viewing_day_once"
+            ),
             models.CheckConstraint(
                 condition=Q(views__gte=0, viewing_seconds__gte=0), name="viewing_day_not_negative"
             ),

@@ -52,7 +52,9 @@ class Offer(models.Model):
             models.UniqueConstraint(
                 fields=["project", "reference"], name="offer_reference_unique_in_project"
             ),
-            models.CheckConstraint(condition=Q(price_minor__gte=0), name="offer_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(price_minor__gte=0), name="offer_price_not_negative"
+            ),
         )
 
     def __str__(self) -> str:
@@ -307,7 +309,7 @@ class AccessSpan(models.Model):
             # The few spans of people who come back: all that a long chart must read one by one.
             models.Index(
                 fields=["project", "kind", "start_at"],
-                include=["previous_end", "platform"],
+                include=["end_at", "previous_end", "platform", "user"],
                 condition=Q(previous_end__isnull=False),
                 name="access_span_returns",
             ),

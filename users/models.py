@@ -40,7 +40,8 @@ class CustomField(models.Model):
                 fields=["project", "key"], name="custom_field_key_unique_in_project"
             ),
             models.CheckConstraint(
-                condition=Q(key__regex=r"^[a-z][a-z0-9_]*$"), name="custom_field_key_is_a_plain_word"
+                condition=Q(key__regex=r"^[a-z][a-z0-9_]*$"),
+                name="custom_field_key_is_a_plain_word",
             ),
         )
 
@@ -126,23 +127,33 @@ class User(models.Model):
             models.CheckConstraint(
                 condition=Q(deleted_at=None)
                 | Q(
-                    email="", email_key="", first_name="", last_name="", sort_name="",
-                    password="", custom={},
+                    email="",
+                    email_key="",
+                    first_name="",
+                    last_name="",
+                    sort_name="",
+                    password="",
+                    custom={},
                 ),
                 name="user_stub_has_no_identity",
             ),
         )
         indexes = (
             models.Index(
-                F("project"), F("registered_at").desc(), F("id").desc(), name="user_by_registration"
+                F("project"),
+                F("registered_at").desc(),
+                F("id").desc(),
+                name="user_by_registration",
             ),
             models.Index(
-                F("project"), F("platform"), F("registered_at").desc(), F("id").desc(),
+                F("project"),
+                F("platform"),
+                F("registered_at").desc(),
+                F("id").desc(),
                 name="user_by_platform",
             ),
             models.Index(
-                F("project"), F("status"), F("registered_at").desc(), F("id").desc(),
-                name="user_by_status",
+                fields=["project", "status", "registered_at", "id"], name="user_by_status"
             ),
             models.Index(
                 F("project"), F("modified_at").desc(), F("id").desc(), name="user_by_modification"
@@ -197,7 +208,8 @@ class RegistrationDay(models.Model):
                 fields=["project", "day", "platform"], name="registration_day_once"
             ),
             models.CheckConstraint(
-                condition=Q(deleted__lte=F("registered")), name="registration_day_deleted_of_registered"
+                condition=Q(deleted__lte=F("registered")),
+                name="registration_day_deleted_of_registered",
             ),
         )
 

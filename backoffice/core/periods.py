@@ -101,8 +101,15 @@ class Month:
         if local.day > self.last_day.day:
             return whole
         same = datetime(
-            self.year, self.number, local.day, local.hour, local.minute, local.second,
-            local.microsecond, tzinfo=zone, fold=local.fold,
+            self.year,
+            self.number,
+            local.day,
+            local.hour,
+            local.minute,
+            local.second,
+            local.microsecond,
+            tzinfo=zone,
+            fold=local.fold,
         )
         return whole.until(same.astimezone(UTC))
 

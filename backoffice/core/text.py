@@ -3,7 +3,9 @@
 import unicodedata
 
 # Letters that Unicode does not decompose, and what people type for them.
-_PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
+_PLAIN = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"}
+)
 
 
 def fold(text: str) -> str:
@@ -16,7 +18,9 @@ def fold(text: str) -> str:
 
 def is_invisible(character: str) -> bool:
     """Say whether the character shows nothing: formats, controls, surrogates, unassigned ones."""
-    return unicodedata.category(character) in {"Cf", "Cc", "Cs", "Cn"} and character not in "\t\n\r"
+    return (
+        unicodedata.category(character) in {"Cf", "Cc", "Cs", "Cn"} and character not in "\t\n\r"
+    )
 
 
 def email_key(email: str) -> str:

@@ -31,6 +31,6 @@ REVERSE = "DROP TABLE analytics_viewing;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analytics", "0001_initial")]
+    dependencies = [("analytics", "0002_initial")]
 
     operations = [migrations.RunSQL(FORWARD, REVERSE)]
