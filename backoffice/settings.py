@@ -33,6 +33,9 @@ INSTALLED_APPS = [
     "django_filters",
     "import_export",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "backoffice.core",
     "backoffice.projects",
     "backoffice.audit",
@@ -50,11 +53,15 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.staff.middleware.SessionLimits",
+    "backoffice.staff.middleware.StaffLanguage",
     # Every view needs a signed-in staff member unless it says @login_not_required.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "backoffice.staff.middleware.SecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 ROOT_URLCONF = "backoffice.urls"
@@ -68,8 +75,10 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "backoffice.staff.context_processors.staff",
             ],
         },
     },
@@ -97,6 +106,61 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Staff ---------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "staff.StaffMember"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/users/"
+REQUIRE_SECOND_FACTOR = env_bool("REQUIRE_SECOND_FACTOR", default=True)
+
+# How long a session lasts unused, and at most; how long a proof by password counts.
+SESSION_IDLE_MINUTES = 30
+SESSION_HOURS = 12
+STEP_UP_MINUTES = 15
+SESSION_COOKIE_AGE = SESSION_HOURS * 60 * 60
+
+ACCOUNT_ADAPTER = "backoffice.staff.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+# Only failures count; allauth takes back what a success used.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": env("SIGN_IN_FAILURES", "20/m/ip,5/5m/key"),
+}
+MFA_ADAPTER = "backoffice.staff.adapters.SecondFactorAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# backoffice.staff.step_up asks in its place.
+MFA_REAUTHENTICATION_REQUIRED = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Back office"
+# Half a minute either way, for clocks that differ and people who type slowly.
+MFA_TOTP_TOLERANCE = 1
+# The client's address is the one that the outermost of so many proxies saw.
+TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0)
+
+# --- Cache ---------------------------------------------------------------------------------
+
+# Throttles count here, so all processes must share it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "backoffice_cache",
+    }
+}
 
 # --- Languages, time -----------------------------------------------------------------------
 

@@ -1,5 +1,8 @@
 """The table of contents: each app's addresses, by name."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("backoffice.staff.urls")),
+    path("audit/", include("backoffice.audit.urls")),
+]

@@ -1,0 +1,159 @@
+"""Changes to projects, platforms and their keys."""
+
+import secrets
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import transaction
+
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import Actor, record
+from backoffice.projects.models import ApiKey, Platform, Project
+from backoffice.projects.selectors import hash_of_key
+
+KEY_PREFIX = "bk_"
+# 256 random bits; written in 43 characters.
+_KEY_BYTES = 32
+_HINT_LENGTH = 10
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class ProjectRefused(Exception):
+    """A project or platform cannot be as described; the message says why."""
+
+
+class IssuedKey(NamedTuple):
+    """A new key: its row, and the key itself, which nobody can read again."""
+
+    row: ApiKey
+    key: str
+
+
+@transaction.atomic
+def create_project(
+    *,
+    slug: str,
+    name: str,
+    time_zone: str,
+    currency: str,
+    actor: Actor,
+    now: datetime,
+    device_limit: int = 3,
+    has_trials: bool = False,
+    minimum_view_seconds: int = 5,
+) -> Project:
+    """
+    Make a project.
+
+    :raises ProjectRefused: if a value will not do or the slug is taken.
+    """
+    project = Project(
+        slug=slug,
+        name=name,
+        time_zone=time_zone,
+        currency=currency,
+        device_limit=device_limit,
+        has_trials=has_trials,
+        minimum_view_seconds=minimum_view_seconds,
+        created_at=now,
+    )
+    _save_checked(project)
+    record(
+        AuditEvent.Kind.PROJECT_CREATED,
+        actor=actor,
+        now=now,
+        project=project,
+        target=project,
+        data={"slug": slug},
+    )
+    return project
+
+
+@transaction.atomic
+def create_platform(
+    *,
+    project: Project,
+    slug: str,
+    name: str,
+    kind: str,
+    home_url: str,
+    actor: Actor,
+    now: datetime,
+) -> Platform:
+    """
+    Make a platform of the project.
+
+    :raises ProjectRefused: if a value will not do, the slug is taken within the project, or the
+        address is neither https nor http on this machine.
+    """
+    check_home_url(home_url)
+    platform = Platform(
+        project=project, slug=slug, name=name, kind=kind, home_url=home_url, created_at=now
+    )
+    _save_checked(platform)
+    record(
+        AuditEvent.Kind.PLATFORM_CREATED,
+        actor=actor,
+        now=now,
+        project=project,
+        target=platform,
+        data={"slug": slug},
+    )
+    return platform
+
+
+@transaction.atomic
+def create_api_key(*, platform: Platform, actor: Actor, now: datetime) -> IssuedKey:
+    """Make a key of the platform. Only its hash is kept."""
+    key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+    row = ApiKey.objects.create(
+        platform=platform, key_hash=hash_of_key(key), hint=key[:_HINT_LENGTH], created_at=now
+    )
+    record(
+        AuditEvent.Kind.API_KEY_CREATED,
+        actor=actor,
+        now=now,
+        project=platform.project,
+        target=row,
+        data={"hint": row.hint, "platform": platform.slug},
+    )
+    return IssuedKey(row, key)
+
+
+def check_home_url(url: str) -> None:
+    """
+    Refuse an address that a ticket or a person should not be sent to.
+
+    :raises ProjectRefused: unless it is https, or http on this machine, without a password.
+    """
+    try:
+        URLValidator(schemes=["http", "https"])(url)
+        parts = urlsplit(url)
+    except (ValidationError, ValueError) as error:
+        raise ProjectRefused(
+            f"{url!r} is no address: write it like https://www.example.com/."
+        ) from error
+    if parts.username is not None or parts.password is not None:
+        raise ProjectRefused("The address holds a user name or password: leave it out.")
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        raise ProjectRefused(f"{url!r} is not encrypted: use https (http only on this machine).")
+
+
+def _save_checked(row: Project | Platform) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise ProjectRefused(_in_one_line(error)) from error
+    row.save(force_insert=True)
+
+
+def _in_one_line(error: ValidationError) -> str:
+    """Return all that is wrong, each with its field."""
+    return " ".join(
+        message if field == "__all__" else f"{field}: {message}"
+        for field, messages in error.message_dict.items()
+        for message in messages
+    )

@@ -1,0 +1,45 @@
+"""What every template may use: menu, project, permissions, whom to ask."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from backoffice.core.permissions import Permission
+from backoffice.staff.access import NOTHING, Access, access_of
+from backoffice.staff.models import StaffMember
+from backoffice.staff.navigation import menu_for
+
+
+def staff(request: HttpRequest) -> dict[str, Any]:
+    """
+    Give the shell of the page its content.
+
+    nav              sections of the menu: label, items with label, url, is_current
+    project          the project at hand, or nothing
+    project_choices  the projects of the switch, by name
+    may              by permission, with "_" for ".": {% if may.users_export %}
+    support_contact  whom to ask; empty if the operator named nobody
+    """
+    access = _access(request)
+    project = getattr(request, "project", None)
+    if project is None and isinstance(request.user, StaffMember):
+        project = access.chosen(request.user.last_project_id)
+    permissions = access.permissions_on(project) if project else NOTHING
+    return {
+        "nav": menu_for(request, permissions),
+        "project": project,
+        "project_choices": access.projects,
+        "may": {one.value.replace(".", "_"): one in permissions for one in Permission},
+        "support_contact": settings.SUPPORT_CONTACT,
+    }
+
+
+def _access(request: HttpRequest) -> Access:
+    """Return what a page has read already, or on a page without a project read it."""
+    known = getattr(request, "access", None)
+    if isinstance(known, Access):
+        return known
+    if isinstance(request.user, StaffMember):
+        return access_of(request.user)
+    return Access(projects=(), permissions={})

@@ -1,0 +1,31 @@
+"""Addresses of sign-in and of one's own account. django-allauth asks for its own names."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from backoffice.staff.views.confirm import Confirm
+from backoffice.staff.views.language import SetLanguage
+from backoffice.staff.views.second_factor import (
+    NewRecoveryCodes,
+    RecoveryCodes,
+    SecondFactorPage,
+    SetUpSecondFactor,
+)
+from backoffice.staff.views.sign_in import SignIn, SignInCode, SignOut
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/users/", query_string=True), name="home"),
+    path("sign-in/", SignIn.as_view(), name="account_login"),
+    path("sign-in/code/", SignInCode.as_view(), name="mfa_authenticate"),
+    path("sign-out/", SignOut.as_view(), name="account_logout"),
+    path("confirm/", Confirm.as_view(), name="confirm"),
+    path("language/", SetLanguage.as_view(), name="set_language"),
+    path("account/second-factor/", SecondFactorPage.as_view(), name="mfa_index"),
+    path("account/second-factor/new/", SetUpSecondFactor.as_view(), name="mfa_activate_totp"),
+    path("account/recovery-codes/", RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
+    path(
+        "account/recovery-codes/new/",
+        NewRecoveryCodes.as_view(),
+        name="mfa_generate_recovery_codes",
+    ),
+]
