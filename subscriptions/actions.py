@@ -24,7 +24,7 @@ from users.models import User
 
 # Held until the end of the transaction by whoever creates an account of the address or gives
 # something to it, so that a gift cannot be left waiting for an account that is just made.
-LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 class BelongsToAnother(Exception):
@@ -103,7 +103,7 @@ def _hand_over_what_waits(user: User, *, now: datetime) -> None:
 
 def _lock_address(project_id: int, key: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_ADDRESS, [project_id, key])
+        cursor.execute(LOCK_ADDRESS, [f"address {project_id} {key}"])
 
 
 # --- Offers --------------------------------------------------------------------------------
