@@ -24,7 +24,13 @@ def put_content(reported: Content, *, now: datetime) -> bool:
         update_conflicts=True,
         unique_fields=["project", "reference"],
         update_fields=[
-            "name", "type", "duration_seconds", "status", "url", "image_url", "described_at",
+            "name",
+            "type",
+            "duration_seconds",
+            "status",
+            "url",
+            "image_url",
+            "described_at",
         ],
     )
     return known is None or known.described_at is None

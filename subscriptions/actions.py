@@ -237,9 +237,7 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
 
 def derive_subscription(subscription: Subscription) -> None:
     """Set the access columns that follow from what was reported."""
-    access = subscription_entitlement(
-        subscription, grace_days=subscription.project.grace_days
-    )
+    access = subscription_entitlement(subscription, grace_days=subscription.project.grace_days)
     subscription.access_start, subscription.access_end = access.start, access.end
     subscription.trial_end = access.trial_end
 

@@ -50,9 +50,7 @@ def create_user(*, user: User, actor: Actor, now: datetime) -> User:
     set_comparable_columns(user)
     _save_or_refuse(user)
     keep_words(user)
-    record(
-        AuditEvent.Kind.USER_CREATED, actor=actor, project=user.project, target=user, now=now
-    )
+    record(AuditEvent.Kind.USER_CREATED, actor=actor, project=user.project, target=user, now=now)
     count_registration(user)
     return user
 
@@ -74,8 +72,10 @@ def edit_user(
     :raises ChangedSince: if the version is another one by now.
     :raises EmailTaken: if another user of the project has the address.
     """
-    user = User.objects.select_related("project", "platform").select_for_update(of=("self",)).get(
-        pk=user.pk, deleted_at=None
+    user = (
+        User.objects.select_related("project", "platform")
+        .select_for_update(of=("self",))
+        .get(pk=user.pk, deleted_at=None)
     )
     if version is not None and version != user.version:
         raise ChangedSince

@@ -140,9 +140,7 @@ def _clean_custom(fields: list[CustomField], values: dict[str, Any]) -> dict[str
         ) from error
 
 
-def _merged_custom(
-    fields: list[CustomField], user: User, sent: dict[str, Any]
-) -> dict[str, Any]:
+def _merged_custom(fields: list[CustomField], user: User, sent: dict[str, Any]) -> dict[str, Any]:
     """Return the user's custom values with those sent; values of archived fields stay."""
     live = {field.key for field in fields}
     kept = {key: value for key, value in user.custom.items() if key not in live}

@@ -7,9 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from backoffice.core.validation import clean_country, clean_email, clean_language
 from backoffice.core.wire import Body, Instant, checked, text
 
-Email = Annotated[
-    str, Field(max_length=320, examples=["ada@example.com"]), checked(clean_email)
-]
+Email = Annotated[str, Field(max_length=320, examples=["ada@example.com"]), checked(clean_email)]
 Language = Annotated[str, Field(max_length=20), checked(clean_language)]
 Country = Annotated[str, Field(max_length=20), checked(clean_country)]
 Name = text(150)

@@ -178,5 +178,7 @@ def path_reference(value: str, *, name: str, longest: int) -> str:
     except ValidationError as error:
         raise invalid({name: error.messages[0]}) from error
     if not clean or clean != value or len(value) > longest:
-        raise invalid({name: f"A reference has 1 to {longest} characters, none at its ends blank."})
+        raise invalid(
+            {name: f"A reference has 1 to {longest} characters, none at its ends blank."}
+        )
     return value

@@ -47,7 +47,9 @@ class SourceFactory(factory.django.DjangoModelFactory):
     now = NOW
 
     @classmethod
-    def _create(cls, model_class: type[Source], *args: Any, now: datetime, **kwargs: Any) -> Source:
+    def _create(
+        cls, model_class: type[Source], *args: Any, now: datetime, **kwargs: Any
+    ) -> Source:
         source = model_class(*args, **kwargs)
         DERIVE[model_class](source)
         source.save()
