@@ -1,10 +1,10 @@
 """The wire format of contents."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from backoffice.core.wire import Body, WebAddress, required_text, whole
+from backoffice.core.wire import Body, CleanText, WebAddress, WholeNumber
 
 
 class ContentPut(Body):
@@ -25,10 +25,10 @@ class ContentPut(Body):
         }
     )
 
-    name: required_text(300)
+    name: Annotated[CleanText, Field(min_length=1, max_length=300)]
     type: Literal["hosted", "live"] = "hosted"
     # Nothing lasts no time at all: zero says that the duration is not known.
-    duration_seconds: whole(0, 2_147_483_647) | None = None
+    duration_seconds: Annotated[WholeNumber, Field(ge=0, le=2_147_483_647)] | None = None
     status: Literal["available", "unavailable"] = "unavailable"
     url: WebAddress = ""
     image_url: WebAddress = ""

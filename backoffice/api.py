@@ -150,8 +150,8 @@ def _on_invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     return answer(invalid(fields))
 
 
-def _on_too_large(_request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return answer(too_large(error))
+def _on_too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    return answer(too_large())
 
 
 def _on_cut_short(_request: HttpRequest, _error: UnreadablePostError) -> HttpResponse:
@@ -178,13 +178,18 @@ api = NinjaAPI(
 api.add_router("", users)
 api.add_router("", contents)
 api.add_router("", money)
-api.add_exception_handler(Exception, _on_anything_else)
-api.add_exception_handler(ApiError, _on_api_error)
-api.add_exception_handler(HttpError, _on_http_error)
-api.add_exception_handler(AuthenticationError, _on_no_key)
-api.add_exception_handler(ValidationError, _on_invalid)
-api.add_exception_handler(RequestDataTooBig, _on_too_large)
-api.add_exception_handler(UnreadablePostError, _on_cut_short)
+# Ninja's type says that a handler may be given a class; it is always given an error.
+HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+    Exception: _on_anything_else,
+    ApiError: _on_api_error,
+    HttpError: _on_http_error,
+    AuthenticationError: _on_no_key,
+    ValidationError: _on_invalid,
+    RequestDataTooBig: _on_too_large,
+    UnreadablePostError: _on_cut_short,
+}
+for kind, handler in HANDLERS.items():
+    api.add_exception_handler(kind, handler)
 
 
 # --- Description ---------------------------------------------------------------------------
@@ -361,7 +366,7 @@ def _addresses() -> list[URLPattern]:
         path("openapi.json", OpenApi.as_view(), name="openapi"),
         path("docs", ApiDocs.as_view(), name="docs"),
         # Ninja's root is no call.
-        *(pattern for pattern in api.urls[0] if pattern.name != "api-root"),
+        *(p for p in api.urls[0] if isinstance(p, URLPattern) and p.name != "api-root"),
         path("", NoSuchCall.as_view(), name="nothing"),
         path("<path:rest>", NoSuchCall.as_view(), name="no-such-call"),
     ]

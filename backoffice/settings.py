@@ -4,10 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from backoffice import postgres
-from backoffice.env import env, env_bool, env_int, env_list, env_secret
+from backoffice.core.logs import logging_settings
+from backoffice.env import (
+    env,
+    env_address,
+    env_bool,
+    env_email,
+    env_int,
+    env_list,
+    env_secret,
+    local_key,
+)
 
 # Lets FilterSet[User] and the like be written; django-stubs asks for it.
 django_stubs_ext.monkeypatch()
@@ -17,9 +28,25 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Where it runs -------------------------------------------------------------------------
 
 PRODUCTION = env_bool("PRODUCTION")
+# What must be named in production may be left out elsewhere.
+_optional = None if PRODUCTION else ""
+
 DEBUG = False
-SECRET_KEY = env_secret("SECRET_KEY", None if PRODUCTION else "not-a-secret-outside-production")
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or ([] if PRODUCTION else ["*"])
+# The embedded database, files and keys.
+DATA_DIR = postgres.data_folder()
+SECRET_KEY = env_secret("SECRET_KEY", _optional) or local_key(DATA_DIR, "secret-key")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
+if not ALLOWED_HOSTS and not PRODUCTION:
+    ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
+
+if PRODUCTION:
+    env("DATABASE_URL")
+    env("TRUSTED_PROXY_HOPS")
+    env("ALLOWED_HOSTS")
+    if "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured("ALLOWED_HOSTS='*': name the hosts that people use.")
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+        raise ImproperlyConfigured("SECRET_KEY: use 50 random characters or more.")
 
 # --- Apps ----------------------------------------------------------------------------------
 
@@ -46,8 +73,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # The number of the request, its log line and its metrics: around everything.
+    "backoffice.core.middleware.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backoffice.core.middleware.NeverCached",
+    "backoffice.core.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -86,61 +117,84 @@ TEMPLATES = [
 
 # --- Database ------------------------------------------------------------------------------
 
+# A page that needs more than this is a page that needs a roll-up.
+STATEMENT_TIMEOUT_MS = env_int("STATEMENT_TIMEOUT_MS", 15000)
+
 DATABASE_OPTIONS = {
-    # A page that needs more than this is a page that needs a roll-up.
-    "options": f"-c statement_timeout={env_int('STATEMENT_TIMEOUT_MS', 15000)} -c timezone=UTC",
+    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+    # A network that swallows packets is noticed within seconds, not after two hours.
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10000,
 }
 
-_database: dict[str, Any] = postgres.database_settings()
+try:
+    _database: dict[str, Any] = postgres.database_settings()
+except postgres.DatabaseFailed as _failure:
+    raise ImproperlyConfigured(str(_failure)) from _failure
+
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         **_database,
-        "OPTIONS": {**_database.get("OPTIONS", {}), **DATABASE_OPTIONS},
+        # What DATABASE_URL says itself (sslmode, connect_timeout) goes before our defaults.
+        "OPTIONS": DATABASE_OPTIONS | _database["OPTIONS"],
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Throttles and one-time marks must be the same for all processes, so the cache is a table.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "backoffice_cache",
+    }
+}
 
 # --- Staff ---------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "staff.StaffMember"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
-    {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
-        "OPTIONS": {"user_attributes": ("email", "name")},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/users/"
 REQUIRE_SECOND_FACTOR = env_bool("REQUIRE_SECOND_FACTOR", default=True)
 
-# How long a session lasts unused, and at most; how long a proof by password counts.
-SESSION_IDLE_MINUTES = 30
-SESSION_HOURS = 12
-STEP_UP_MINUTES = 15
-SESSION_COOKIE_AGE = SESSION_HOURS * 60 * 60
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
 
+# A session ends this long after the sign-in, and this long after the last request.
+SESSION_HOURS = 12
+SESSION_IDLE_MINUTES = 30
+# A proof by password counts this long for the acts of core.permissions.STEP_UP.
+STEP_UP_MINUTES = 15
+
+# django-allauth: sign-in by e-mail, second factor. Its other pages are not mounted.
 ACCOUNT_ADAPTER = "backoffice.staff.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
-# Only failures count; allauth takes back what a success used.
-ACCOUNT_RATE_LIMITS = {
-    "login": None,
-    "login_failed": env("SIGN_IN_FAILURES", "20/m/ip,5/5m/key"),
-}
+# Only failures count: for an address of the network, and for an account.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "20/m/ip,5/5m/key"}
 MFA_ADAPTER = "backoffice.staff.adapters.SecondFactorAdapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 # backoffice.staff.step_up asks in its place.
@@ -149,18 +203,59 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "Back office"
 # Half a minute either way, for clocks that differ and people who type slowly.
 MFA_TOTP_TOLERANCE = 1
-# The client's address is the one that the outermost of so many proxies saw.
+
+# --- Cookies, headers, limits of a request -------------------------------------------------
+
+# Outside production pages are served over plain http on loopback, where neither a Secure cookie
+# nor a __Host- one would be kept.
+_cookie_prefix = "__Host-" if PRODUCTION else ""
+
+SESSION_COOKIE_NAME = f"{_cookie_prefix}session"
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
+SESSION_COOKIE_SECURE = PRODUCTION
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = f"{_cookie_prefix}csrf"
+CSRF_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_NAME = f"{_cookie_prefix}language"
+LANGUAGE_COOKIE_SECURE = PRODUCTION
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+
+# How many proxies of the operator's stand in front; each adds one entry to X-Forwarded-For.
 TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0)
+if TRUSTED_PROXY_HOPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- Cache ---------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = PRODUCTION
+# Machines ask these directly, without the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready)$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Preloading a domain into browsers is the operator's own and hardly reversible decision.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
-# Throttles count here, so all processes must share it.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "backoffice_cache",
-    }
+# The name and form of Django 6.0, whose own middleware can take over one day.
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
 }
+
+# The largest body is one of the API for platforms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
 
 # --- Languages, time -----------------------------------------------------------------------
 
@@ -175,7 +270,19 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# In production `prepare` collects them under names that tell their content; elsewhere they are
+# served from where they lie, as they are.
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
+WHITENOISE_USE_FINDERS = not PRODUCTION
+_static_storage = (
+    "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    if PRODUCTION
+    else "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _static_storage},
+}
 
 # --- API for platforms ---------------------------------------------------------------------
 
@@ -185,6 +292,22 @@ API_BURST_SECONDS = 2
 # The largest body read into memory, of a platform or of a form; files are no part of it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
-# --- People --------------------------------------------------------------------------------
+# --- Logs, metrics -------------------------------------------------------------------------
 
-SUPPORT_CONTACT = env("SUPPORT_CONTACT", "")
+# An exception's own words may hold personal data: in production only its kind and place are kept.
+LOGGING = logging_settings(with_messages_of_exceptions=not PRODUCTION)
+# HOST:PORT on which /metrics answers; none, no metrics.
+METRICS_ADDR = env("METRICS_ADDR", "")
+
+# --- People, mail --------------------------------------------------------------------------
+
+SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
+DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
+globals().update(env_email("EMAIL_URL", _optional))
+
+# --- Files ---------------------------------------------------------------------------------
+
+# Where files are written before they are sent; the system's temporary folder by default.
+EXPORT_DIR = env("EXPORT_DIR", "") or None
+EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
+EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)

@@ -2,8 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from backoffice.core.health import Live, Ready, ServerError
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("health/live", Live.as_view(), name="health-live"),
+    path("health/ready", Ready.as_view(), name="health-ready"),
     path("", include("backoffice.staff.urls")),
-    path("audit/", include("backoffice.audit.urls")),
     path("api/v1/", include(("backoffice.api", "api"))),
 ]
+
+handler500 = ServerError.as_view()

@@ -157,7 +157,7 @@ def _derive_rentals(offer: Offer, *, now: datetime) -> None:
 @transaction.atomic
 def put_subscription(reported: Subscription, *, now: datetime) -> bool:
     """
-    Store the subscription as reported, unsaved, in place of what is known; return whether it is new.
+    Store the subscription as reported, unsaved; return whether it is new.
 
     :raises BelongsToAnother: if it is known with another user.
     """
@@ -182,7 +182,7 @@ def put_subscription(reported: Subscription, *, now: datetime) -> bool:
 @transaction.atomic
 def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     """
-    Store the purchase as reported, unsaved, in place of what is known; return whether it is new.
+    Store the purchase as reported, unsaved; return whether it is new.
 
     A gift to an address (`recipient_email_key`) goes to the account of the address, or waits.
 
@@ -196,21 +196,22 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
         project_id=reported.project_id, provider=reported.provider, reference=reported.reference
     )
     before = same.values_list("access_user", flat=True).first()
-    concerned = {reported.user_id, reported.recipient_id, before} - {None}
-    lock_users(sorted(concerned))
+    named = (reported.user_id, reported.recipient_id, before)
+    concerned = sorted({user_id for user_id in named if user_id is not None})
+    lock_users(concerned)
     known = same.select_for_update().first()
     _check_same_user(known, reported)
     reported.status_since = _since(known, reported, now=now)
     derive_purchase(reported)
     _store(reported, known)
-    rebuild_spans(sorted(concerned), now=now)
+    rebuild_spans(concerned, now=now)
     return known is None
 
 
 @transaction.atomic
 def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     """
-    Store the free copy as reported, unsaved, in place of what is known; return whether it is new.
+    Store the free copy as reported, unsaved; return whether it is new.
 
     One for an address (`email_key`) goes to the account of the address, or waits.
 

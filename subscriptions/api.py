@@ -38,7 +38,7 @@ router = Router(tags=["Offers, subscriptions, purchases"])
 
 
 class UserIsDeleted(Exception):
-    """What is reported concerns somebody who was deleted: it is accepted and brings nothing back."""
+    """What is reported concerns somebody who was deleted: it is accepted, nothing is kept."""
 
 
 @router.put(
@@ -131,7 +131,7 @@ def put_purchase_by_reference(
         expires_at=body.expires_at,
         **body.money(default_currency=project.currency),
     )
-    if body.recipient and body.type != Purchase.Type.GIFT:
+    if body.recipient and reported.type != Purchase.Type.GIFT:
         raise invalid({"recipient": "Only a gift has a recipient."})
     try:
         reported.user = _user(project, body.user)
@@ -257,7 +257,7 @@ def _subscription_answer(subscription: Subscription) -> SubscriptionAnswer:
         provider=subscription.provider,
         reference=subscription.reference,
         user=str(subscription.user.public_id),
-        offer=subscription.offer and subscription.offer.reference,
+        offer=subscription.offer.reference if subscription.offer else None,
         status=subscription.status,
         price=major_units(subscription.price_minor, subscription.currency),
         currency=subscription.currency,
@@ -280,7 +280,7 @@ def _purchase_answer(purchase: Purchase) -> PurchaseAnswer:
         provider=purchase.provider,
         reference=purchase.reference,
         user=str(purchase.user.public_id),
-        offer=purchase.offer and purchase.offer.reference,
+        offer=purchase.offer.reference if purchase.offer else None,
         type=purchase.type,
         status=purchase.status,
         price=major_units(purchase.price_minor, purchase.currency),
@@ -295,7 +295,7 @@ def _free_copy_answer(free_copy: FreeCopy) -> FreeCopyAnswer:
     return FreeCopyAnswer(
         reference=free_copy.reference,
         user=str(free_copy.user.public_id) if free_copy.user else free_copy.email_key,
-        offer=free_copy.offer and free_copy.offer.reference,
+        offer=free_copy.offer.reference if free_copy.offer else None,
         sent_at=str(instant_text(free_copy.sent_at)),
         days=free_copy.days,
         activate_by=instant_text(free_copy.activate_by),

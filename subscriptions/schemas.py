@@ -3,26 +3,20 @@
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
-from backoffice.core.wire import (
-    Body,
-    Instant,
-    Priced,
-    ShortReference,
-    text,
-    required_text,
-    whole,
-)
+from backoffice.core.wire import Body, CleanText, Instant, Priced, ShortReference, WholeNumber
 
 LONGEST_DAYS = 36_500
-Days = whole(1, LONGEST_DAYS)
-Months = whole(1, 1200)
+Days = Annotated[WholeNumber, Field(ge=1, le=LONGEST_DAYS)]
+Months = Annotated[WholeNumber, Field(ge=1, le=1200)]
+ProductId = Annotated[CleanText, Field(max_length=255)]
 UserReference = Annotated[
     str, Field(max_length=320, examples=["0b7a3c0e-4c1f-4a8e-9a3e-2f6f4c1d8e55"])
 ]
 
 
-def examples(*bodies: dict[str, object]) -> ConfigDict:
+def examples(*bodies: JsonDict) -> ConfigDict:
     """Return the configuration of a body that shows these examples in the documentation."""
     return ConfigDict(json_schema_extra={"examples": list(bodies)})
 
@@ -41,14 +35,14 @@ class OfferPut(Priced):
         }
     )
 
-    name: required_text(200)
+    name: Annotated[CleanText, Field(min_length=1, max_length=200)]
     kind: Literal["subscription", "pack"]
     interval_months: Months | None = None
     rental_days: Days | None = None
     trial_days: Days | None = None
-    stripe_price_id: text(255) = ""
-    google_product_id: text(255) = ""
-    apple_product_id: text(255) = ""
+    stripe_price_id: ProductId = ""
+    google_product_id: ProductId = ""
+    apple_product_id: ProductId = ""
 
 
 class SubscriptionPut(Priced):
@@ -86,7 +80,7 @@ class SubscriptionPut(Priced):
     trial_ends_at: Instant | None = None
     cancel_at: Instant | None = None
     ended_at: Instant | None = None
-    cancel_reason: text(200) = ""
+    cancel_reason: Annotated[CleanText, Field(max_length=200)] = ""
 
 
 class PurchasePut(Priced):

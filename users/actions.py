@@ -39,11 +39,8 @@ def create_user(*, user: User, actor: Actor, now: datetime) -> User:
     """
     Store a new user, who is handed in unsaved and with clean values (users.validation).
 
-    The registration is dated now unless the user has a date already.
-
     :raises EmailTaken: if the project has the address, also when both come at once.
     """
-    user.registered_at = user.registered_at or to_second(now)
     user.modified_at = user.registered_at
     if user.password:
         user.password_changed_at = to_second(now)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from ninja import Router
 from ninja.responses import Status
 
+from backoffice.core.instants import to_second
 from backoffice.core.passwords import hash_password
 from backoffice.core.text import email_key
 from backoffice.core.validation import clean_custom
@@ -40,7 +41,7 @@ def create_user(request: PlatformRequest, body: UserPost) -> Status[UserAnswer]:
         language=body.language,
         country=body.country,
         custom=_clean_custom(fields, body.custom),
-        registered_at=body.registered_at,
+        registered_at=body.registered_at or to_second(now),
     )
     # Asked before the password is hashed, which takes half a second; the database decides.
     if User.objects.filter(

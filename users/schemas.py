@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from backoffice.core.validation import clean_country, clean_email, clean_language
-from backoffice.core.wire import Body, Instant, checked, text
+from backoffice.core.wire import Body, CleanText, Instant, checked
 
 Email = Annotated[str, Field(max_length=320, examples=["ada@example.com"]), checked(clean_email)]
 Language = Annotated[str, Field(max_length=20), checked(clean_language)]
 Country = Annotated[str, Field(max_length=20), checked(clean_country)]
-Name = text(150)
+Name = Annotated[CleanText, Field(max_length=150)]
 # Kept as they come: spaces at either end are part of a password.
 Password = Annotated[str, Field(max_length=1000), AfterValidator(str)]
 

@@ -5,65 +5,117 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Viewing',
+            name="Viewing",
             fields=[
-                ('pk', models.CompositePrimaryKey('user_id', 'started_at', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('user_id', models.BigIntegerField()),
-                ('started_at', models.DateTimeField()),
-                ('id', models.UUIDField()),
-                ('project_id', models.IntegerField()),
-                ('platform_id', models.IntegerField()),
-                ('content_id', models.IntegerField()),
-                ('device_id', models.IntegerField()),
-                ('watched_seconds', models.IntegerField()),
-                ('position_seconds', models.IntegerField()),
-                ('has_ended', models.BooleanField(default=False)),
-                ('country', models.CharField(blank=True, max_length=2)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "user_id",
+                        "started_at",
+                        "id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("user_id", models.BigIntegerField()),
+                ("started_at", models.DateTimeField()),
+                ("id", models.UUIDField()),
+                ("project_id", models.IntegerField()),
+                ("platform_id", models.IntegerField()),
+                ("content_id", models.IntegerField()),
+                ("device_id", models.IntegerField()),
+                ("watched_seconds", models.IntegerField()),
+                ("position_seconds", models.IntegerField()),
+                ("has_ended", models.BooleanField(default=False)),
+                ("country", models.CharField(blank=True, max_length=2)),
             ],
             options={
-                'db_table': 'analytics_viewing',
-                'managed': False,
+                "db_table": "analytics_viewing",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Content',
+            name="Content",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(max_length=64)),
-                ('name', models.CharField(blank=True, max_length=300)),
-                ('type', models.CharField(choices=[('hosted', 'Hosted'), ('live', 'Live')], default='hosted', max_length=6)),
-                ('duration_seconds', models.PositiveIntegerField(blank=True, null=True)),
-                ('status', models.CharField(choices=[('available', 'Available'), ('unavailable', 'Unavailable')], default='unavailable', max_length=11)),
-                ('url', models.URLField(blank=True, max_length=1000)),
-                ('image_url', models.URLField(blank=True, max_length=1000)),
-                ('described_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reference", models.CharField(max_length=64)),
+                ("name", models.CharField(blank=True, max_length=300)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[("hosted", "Hosted"), ("live", "Live")],
+                        default="hosted",
+                        max_length=6,
+                    ),
+                ),
+                ("duration_seconds", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("available", "Available"), ("unavailable", "Unavailable")],
+                        default="unavailable",
+                        max_length=11,
+                    ),
+                ),
+                ("url", models.URLField(blank=True, max_length=1000)),
+                ("image_url", models.URLField(blank=True, max_length=1000)),
+                ("described_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Device',
+            name="Device",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('agent_hash', models.CharField(max_length=32, unique=True)),
-                ('hardware_type', models.CharField(choices=[('computer', 'Computer'), ('phone', 'Phone'), ('tablet', 'Tablet'), ('tv', 'TV'), ('console', 'Console'), ('bot', 'Bot'), ('other', 'Other')], max_length=8)),
-                ('hardware', models.CharField(blank=True, max_length=100)),
-                ('os', models.CharField(blank=True, max_length=100)),
-                ('browser', models.CharField(blank=True, max_length=100)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("agent_hash", models.CharField(max_length=32, unique=True)),
+                (
+                    "hardware_type",
+                    models.CharField(
+                        choices=[
+                            ("computer", "Computer"),
+                            ("phone", "Phone"),
+                            ("tablet", "Tablet"),
+                            ("tv", "TV"),
+                            ("console", "Console"),
+                            ("bot", "Bot"),
+                            ("other", "Other"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("hardware", models.CharField(blank=True, max_length=100)),
+                ("os", models.CharField(blank=True, max_length=100)),
+                ("browser", models.CharField(blank=True, max_length=100)),
             ],
         ),
         migrations.CreateModel(
-            name='UserMedia',
+            name="UserMedia",
             fields=[
-                ('user_id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('project_id', models.BigIntegerField()),
-                ('content_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ("user_id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("project_id", models.BigIntegerField()),
+                (
+                    "content_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), size=None
+                    ),
+                ),
             ],
         ),
     ]

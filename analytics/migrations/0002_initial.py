@@ -6,85 +6,189 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('analytics', '0001_initial'),
-        ('projects', '0001_initial'),
-        ('users', '0001_initial'),
+        ("analytics", "0001_initial"),
+        ("projects", "0001_initial"),
+        ("users", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='content',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="content",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.project",
+            ),
         ),
         migrations.CreateModel(
-            name='UserViewing',
+            name="UserViewing",
             fields=[
-                ('user', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='viewing', serialize=False, to='users.user')),
-                ('project_id', models.BigIntegerField()),
-                ('views', models.IntegerField()),
-                ('viewing_seconds', models.BigIntegerField()),
-                ('media_viewed', models.IntegerField()),
-                ('first_viewed_at', models.DateTimeField()),
-                ('last_viewed_at', models.DateTimeField()),
-                ('platform_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('first_content', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='analytics.content')),
-                ('last_content', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='analytics.content')),
+                (
+                    "user",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="viewing",
+                        serialize=False,
+                        to="users.user",
+                    ),
+                ),
+                ("project_id", models.BigIntegerField()),
+                ("views", models.IntegerField()),
+                ("viewing_seconds", models.BigIntegerField()),
+                ("media_viewed", models.IntegerField()),
+                ("first_viewed_at", models.DateTimeField()),
+                ("last_viewed_at", models.DateTimeField()),
+                (
+                    "platform_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), size=None
+                    ),
+                ),
+                (
+                    "first_content",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="analytics.content",
+                    ),
+                ),
+                (
+                    "last_content",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="analytics.content",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ViewerDay',
+            name="ViewerDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('first_viewers', models.IntegerField(default=0)),
-                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("first_viewers", models.IntegerField(default=0)),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.platform",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ViewerMonth',
+            name="ViewerMonth",
             fields=[
-                ('pk', models.CompositePrimaryKey('user_id', 'month', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('user_id', models.BigIntegerField()),
-                ('month', models.DateField()),
-                ('project_id', models.BigIntegerField()),
-                ('account_platform_id', models.BigIntegerField()),
-                ('first_viewed_at', models.DateTimeField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "user_id",
+                        "month",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("user_id", models.BigIntegerField()),
+                ("month", models.DateField()),
+                ("project_id", models.BigIntegerField()),
+                ("account_platform_id", models.BigIntegerField()),
+                ("first_viewed_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['project_id', 'month', 'first_viewed_at'], include=('account_platform_id', 'user_id'), name='viewer_month_by_first_view')],
+                "indexes": [
+                    models.Index(
+                        fields=["project_id", "month", "first_viewed_at"],
+                        include=("account_platform_id", "user_id"),
+                        name="viewer_month_by_first_view",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ViewingDay',
+            name="ViewingDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('views', models.IntegerField(default=0)),
-                ('viewing_seconds', models.BigIntegerField(default=0)),
-                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("views", models.IntegerField(default=0)),
+                ("viewing_seconds", models.BigIntegerField(default=0)),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.platform",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='content',
-            constraint=models.UniqueConstraint(fields=('project', 'reference'), name='content_reference_unique_in_project'),
+            model_name="content",
+            constraint=models.UniqueConstraint(
+                fields=("project", "reference"), name="content_reference_unique_in_project"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='viewerday',
-            constraint=models.UniqueConstraint(fields=('project', 'day', 'platform'), name='viewer_day_once'),
+            model_name="viewerday",
+            constraint=models.UniqueConstraint(
+                fields=("project", "day", "platform"), name="viewer_day_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='viewingday',
-            constraint=models.UniqueConstraint(fields=('project', 'day', 'platform'), name='viewing_day_once'),
+            model_name="viewingday",
+            constraint=models.UniqueConstraint(
+                fields=("project", "day", "platform"), name="viewing_day_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='viewingday',
-            constraint=models.CheckConstraint(condition=models.Q(('viewing_seconds__gte', 0), ('views__gte', 0)), name='viewing_day_not_negative'),
+            model_name="viewingday",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("viewing_seconds__gte", 0), ("views__gte", 0)),
+                name="viewing_day_not_negative",
+            ),
         ),
     ]

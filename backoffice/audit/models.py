@@ -3,11 +3,12 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 
-def kind_choices() -> list[tuple[str, str]]:
+def kind_choices() -> list[tuple[str, StrOrPromise]]:
     """Return the kinds; by name, so that a new kind needs no migration."""
-    return AuditEvent.Kind.choices
+    return list(AuditEvent.Kind.choices)
 
 
 class AuditEvent(models.Model):

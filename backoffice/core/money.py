@@ -9,19 +9,38 @@ from babel.numbers import list_currencies
 # (none for the rupiah), which is not what is charged.
 _DIGITS = {
     **dict.fromkeys(
-        ("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF").split(),
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
         0,
     ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
 }
+CODE_LENGTH = 3
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?", re.ASCII)
 
 
 @cache
 def currencies() -> frozenset[str]:
     """Return the codes of all currencies, past ones included."""
-    return frozenset(code for code in list_currencies() if len(code) == 3)
+    return frozenset(code for code in list_currencies() if len(code) == CODE_LENGTH)
 
 
 def decimals(currency: str) -> int:

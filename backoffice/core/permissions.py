@@ -20,7 +20,7 @@ class Permission(StrEnum):
     USERS_EXPORT = "users.export"
     USERS_IMPORT = "users.import"
     USERS_DELETE = "users.delete"
-    USERS_SET_PASSWORD = "users.set_password"
+    USERS_SET_PASSWORD = "users.set_password"  # noqa: S105  # a permission, no password
     USERS_SEND_RESET = "users.send_reset"
     USERS_IMPERSONATE = "users.impersonate"
     USERS_IMPERSONATE_FULL = "users.impersonate_full"

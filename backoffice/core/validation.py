@@ -20,12 +20,18 @@ from django.utils.translation import gettext as _
 from backoffice.core.text import email_key, is_invisible
 
 # Babel's territories that are no countries: unions, pseudo codes, islands without a code.
-_NO_COUNTRIES = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
+_NO_COUNTRIES = frozenset(
+    ["AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"]
+)
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?", re.ASCII)
+# Controls, and halves of characters.
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1800, 2199
 LONGEST_CUSTOM_TEXT = 1000
 LARGEST_CUSTOM_NUMBER = 10**15
+LONGEST_EMAIL, LONGEST_EMAIL_KEY = 254, 320
+COUNTRY_LENGTH = 2
 
 _web_address = URLValidator(schemes=["http", "https"])
 
@@ -49,7 +55,7 @@ def clean_email(email: str) -> str:
     if "." not in domain or domain.startswith("["):
         raise ValidationError(_("The address needs a domain with a dot."))
     # Upper and lower case of some letters differ in length.
-    if len(trimmed) > 254 or len(email_key(trimmed)) > 320:
+    if len(trimmed) > LONGEST_EMAIL or len(email_key(trimmed)) > LONGEST_EMAIL_KEY:
         raise ValidationError(_("The address is too long."))
     return trimmed
 
@@ -57,7 +63,7 @@ def clean_email(email: str) -> str:
 def clean_text(text: str) -> str:
     """Return the text trimmed; control characters are refused, line breaks among them."""
     trimmed = text.strip()
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in trimmed):
+    if _UNSPEAKABLE.search(trimmed):
         raise ValidationError(_("The text contains control characters."))
     return trimmed
 
@@ -156,10 +162,11 @@ def _clean_date(text: str) -> str:
 
 @cache
 def _countries() -> frozenset[str]:
-    codes = {code for code in Locale("en").territories if len(code) == 2}
+    # Babel's mappings are typed for all that they may hold elsewhere.
+    codes = {str(code) for code in Locale("en").territories if len(str(code)) == COUNTRY_LENGTH}
     return frozenset(codes - _NO_COUNTRIES)
 
 
 @cache
 def _languages() -> frozenset[str]:
-    return frozenset(code for code in Locale("en").languages if "_" not in code)
+    return frozenset(str(code) for code in Locale("en").languages if "_" not in str(code))

@@ -6,8 +6,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
-from pydantic import WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic import ValidationInfo as Info
 from pydantic_core import PydanticCustomError
 
@@ -74,7 +83,7 @@ def refusal(message: str) -> PydanticCustomError:
 
 def parse_instant(value: Any) -> datetime:
     """
-    Return the instant, in UTC and to the second, of ISO 8601 with offset or Z.
+    Return the instant of ISO 8601 with offset or Z, in UTC and to the second.
 
     :raises PydanticCustomError: if it has none, does not exist or is not in [1990, 2200).
     """
@@ -101,34 +110,22 @@ def _currency(code: str) -> str:
     return upper
 
 
-def text(longest: int) -> Any:
-    """Return the type of a trimmed text without control characters, at most so long."""
-    return Annotated[str, Field(max_length=longest), checked(clean_text)]
+CleanText = Annotated[str, checked(clean_text)]
+"""Trimmed, without control characters."""
 
-
-def required_text(longest: int) -> Any:
-    """Return the type of a text that says something."""
-    return Annotated[str, Field(max_length=longest), checked(clean_text), Field(min_length=1)]
-
-
-def whole(least: int, most: int) -> Any:
-    """Return the type of a whole number in these bounds, both included."""
-    return Annotated[int, Strict(), Field(ge=least, le=most)]
-
-
+WholeNumber = Annotated[int, Strict()]
 Instant = Annotated[
     datetime,
     BeforeValidator(parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 WebAddress = Annotated[str, Field(max_length=1000), checked(clean_web_address)]
-Currency = Annotated[str, AfterValidator(_currency)]
-Reference = required_text(255)
-ShortReference = required_text(64)
+Currency = Annotated[str, Field(max_length=3), AfterValidator(_currency)]
+ShortReference = Annotated[CleanText, Field(min_length=1, max_length=64)]
 
 
 class Body(BaseModel):
-    """What a platform sends. A field that is absent or null is empty; an unknown one is refused."""
+    """What a platform sends: a field absent or null is empty, an unknown one is refused."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 

@@ -7,14 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from ninja.responses import Status
 from ninja.security import HttpBearer
-from pydantic import BaseModel
 
 from backoffice.core.wire import ApiError
 from backoffice.projects.models import ApiKey, StoredAnswer
@@ -63,7 +61,7 @@ class PlatformKey(HttpBearer):
 def take_request(key: ApiKey, *, now: datetime) -> bool:
     """Take one request from the key's allowance; return False if none is left."""
     rate = settings.API_REQUESTS_PER_SECOND
-    values = {
+    values: dict[str, int | float | datetime] = {
         "key": key.pk,
         "now": now,
         "rate": rate,
@@ -154,8 +152,7 @@ def _run(call: Callable[[], Status[Any]]) -> tuple[StoredAnswer, Exception | Non
         raise
     except Exception as error:  # noqa: BLE001 (kept, then raised again)
         return StoredAnswer(status=500, body=internal_error().body), error
-    value: BaseModel = result.value
-    answer = StoredAnswer(status=result.status_code, body=value.model_dump(mode="json"))
+    answer = StoredAnswer(status=result.status_code, body=result.value.model_dump(mode="json"))
     answer.target_id = answer.body.get("id")
     return answer, None
 
@@ -193,7 +190,7 @@ def internal_error() -> ApiError:
     return ApiError(500, "internal", "Something went wrong here; it has been noted.")
 
 
-def too_large(error: RequestDataTooBig) -> ApiError:
+def too_large() -> ApiError:
     """Return the answer to a body beyond the limit."""
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // (1024 * 1024)
     return ApiError(413, "too_large", f"A body may have {most} MB at most.")

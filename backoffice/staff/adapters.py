@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.encoding import force_bytes
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit.models import AuditEvent
@@ -53,10 +54,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
 def refuse(request: HttpRequest, aimed_at: StaffMember | None) -> None:
     """Record that somebody failed to prove that they are this member, or anybody."""
-    is_inside = request.user.is_authenticated
+    inside = request.user if isinstance(request.user, StaffMember) else None
     record(
-        AuditEvent.Kind.STEP_UP_REFUSED if is_inside else AuditEvent.Kind.SIGN_IN_REFUSED,
-        actor=request.user if is_inside else NOBODY,
+        AuditEvent.Kind.STEP_UP_REFUSED if inside else AuditEvent.Kind.SIGN_IN_REFUSED,
+        actor=inside or NOBODY,
         now=timezone.now(),
         target=aimed_at,
         outcome=AuditEvent.Outcome.REFUSED,
@@ -80,6 +81,6 @@ def _cipher() -> MultiFernet:
     )
 
 
-def _derived(key: str) -> bytes:
+def _derived(key: str | bytes) -> bytes:
     derivation = HKDF(SHA256(), length=32, salt=None, info=b"backoffice second factor")
-    return base64.urlsafe_b64encode(derivation.derive(key.encode()))
+    return base64.urlsafe_b64encode(derivation.derive(force_bytes(key)))

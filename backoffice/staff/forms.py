@@ -38,7 +38,7 @@ class SignInForm(LoginForm):
         return "email" if field_name == "login" else super().add_prefix(field_name)
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        cleaned: dict[str, Any] = super().clean()
         if self.user and not self.user.is_active:
             # The same words as for a wrong password: a stranger learns nothing.
             refuse(self.request, self.user)
@@ -56,7 +56,7 @@ class CodeForm(AuthenticateForm):
         self.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
 
     def clean_code(self) -> str:
-        code = super().clean_code()
+        code: str = super().clean_code()
         if self.authenticator.type == Authenticator.Type.TOTP:
             # A code with a blank in it is the same code.
             used = f"staff.code.{self.user.pk}.{''.join(filter(str.isalnum, code))}"

@@ -27,7 +27,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class StaffRequest(HttpRequest):
     """A request of a signed-in staff member, once a `StaffPage` has looked at it."""
 
-    user: StaffMember  # type: ignore[assignment]
+    user: StaffMember
     access: Access
     project: Project
 
@@ -44,7 +44,7 @@ class StaffPage(View):
     change_permission: ClassVar[Permission | None] = None
     """What a change (POST) needs besides, if reading needs less."""
 
-    request: StaffRequest  # type: ignore[assignment]
+    request: StaffRequest
     now: datetime
     """The clock, read once for the whole request; UTC."""
     project: Project

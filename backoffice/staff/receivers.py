@@ -11,5 +11,5 @@ from backoffice.staff.proof import stamp_sign_in
 
 
 @receiver(user_logged_in)
-def start_clocks(request: HttpRequest, **kwargs: Any) -> None:
+def start_clocks(request: HttpRequest, **_: Any) -> None:
     stamp_sign_in(request.session, timezone.now())

@@ -1,6 +1,7 @@
 """Step-up: the question for the password before a grave act, and the way on after it."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from django.db import transaction
@@ -13,6 +14,9 @@ from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.staff.forms import ConfirmForm
 from backoffice.staff.proof import stamp_proof
+
+if TYPE_CHECKING:
+    from backoffice.staff.models import StaffMember
 
 # The fields of the question inside a form that is carried on; they must not meet its own.
 CARRIED_PREFIX = "confirm"
@@ -35,7 +39,7 @@ def ask_or_accept(request: HttpRequest, *, now: datetime) -> HttpResponse | None
     form = ConfirmForm(
         request.POST if is_answer else None,
         request=request,
-        user=request.user,
+        user=cast("StaffMember", request.user),
         prefix=CARRIED_PREFIX,
     )
     if is_answer and form.is_valid():

@@ -6,110 +6,223 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
     ]
 
     operations = [
         BtreeGistExtension(),
         migrations.CreateModel(
-            name='FreeCopy',
+            name="FreeCopy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('access_start', models.DateTimeField(blank=True, null=True)),
-                ('access_end', models.DateTimeField(blank=True, null=True)),
-                ('email_key', models.CharField(blank=True, max_length=320)),
-                ('reference', models.CharField(max_length=64)),
-                ('sent_at', models.DateTimeField()),
-                ('days', models.PositiveIntegerField()),
-                ('activate_by', models.DateTimeField(blank=True, null=True)),
-                ('activated_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("access_start", models.DateTimeField(blank=True, null=True)),
+                ("access_end", models.DateTimeField(blank=True, null=True)),
+                ("email_key", models.CharField(blank=True, max_length=320)),
+                ("reference", models.CharField(max_length=64)),
+                ("sent_at", models.DateTimeField()),
+                ("days", models.PositiveIntegerField()),
+                ("activate_by", models.DateTimeField(blank=True, null=True)),
+                ("activated_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Offer',
+            name="Offer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(max_length=64)),
-                ('name', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('subscription', 'Subscription'), ('pack', 'Pack')], max_length=12)),
-                ('price_minor', models.BigIntegerField(default=0)),
-                ('currency', models.CharField(max_length=3)),
-                ('interval_months', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('rental_days', models.PositiveIntegerField(blank=True, null=True)),
-                ('trial_days', models.PositiveIntegerField(blank=True, null=True)),
-                ('stripe_price_id', models.CharField(blank=True, max_length=255)),
-                ('google_product_id', models.CharField(blank=True, max_length=255)),
-                ('apple_product_id', models.CharField(blank=True, max_length=255)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reference", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("subscription", "Subscription"), ("pack", "Pack")], max_length=12
+                    ),
+                ),
+                ("price_minor", models.BigIntegerField(default=0)),
+                ("currency", models.CharField(max_length=3)),
+                ("interval_months", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("rental_days", models.PositiveIntegerField(blank=True, null=True)),
+                ("trial_days", models.PositiveIntegerField(blank=True, null=True)),
+                ("stripe_price_id", models.CharField(blank=True, max_length=255)),
+                ("google_product_id", models.CharField(blank=True, max_length=255)),
+                ("apple_product_id", models.CharField(blank=True, max_length=255)),
             ],
         ),
         migrations.CreateModel(
-            name='Purchase',
+            name="Purchase",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('access_start', models.DateTimeField(blank=True, null=True)),
-                ('access_end', models.DateTimeField(blank=True, null=True)),
-                ('provider', models.CharField(choices=[('stripe', 'Stripe'), ('google', 'Google'), ('apple', 'Apple'), ('okast', 'OKAST'), ('other', 'Other')], max_length=6)),
-                ('reference', models.CharField(max_length=255)),
-                ('type', models.CharField(choices=[('pack', 'Pack'), ('gift', 'Gift')], max_length=4)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('expired', 'Expired'), ('unknown', 'Unknown'), ('cancelled', 'Cancelled')], max_length=9)),
-                ('price_minor', models.BigIntegerField(default=0)),
-                ('currency', models.CharField(max_length=3)),
-                ('purchased_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('recipient_email_key', models.CharField(blank=True, max_length=320)),
-                ('status_since', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("access_start", models.DateTimeField(blank=True, null=True)),
+                ("access_end", models.DateTimeField(blank=True, null=True)),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[
+                            ("stripe", "Stripe"),
+                            ("google", "Google"),
+                            ("apple", "Apple"),
+                            ("okast", "OKAST"),
+                            ("other", "Other"),
+                        ],
+                        max_length=6,
+                    ),
+                ),
+                ("reference", models.CharField(max_length=255)),
+                (
+                    "type",
+                    models.CharField(choices=[("pack", "Pack"), ("gift", "Gift")], max_length=4),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("expired", "Expired"),
+                            ("unknown", "Unknown"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("price_minor", models.BigIntegerField(default=0)),
+                ("currency", models.CharField(max_length=3)),
+                ("purchased_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("recipient_email_key", models.CharField(blank=True, max_length=320)),
+                ("status_since", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='SpanDay',
+            name="SpanDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.PositiveSmallIntegerField(choices=[(1, 'Access'), (2, 'Subscription'), (3, 'Trial')])),
-                ('day', models.DateField()),
-                ('started', models.IntegerField(default=0)),
-                ('started_first', models.IntegerField(default=0)),
-                ('ended', models.IntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "Access"), (2, "Subscription"), (3, "Trial")]
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("started", models.IntegerField(default=0)),
+                ("started_first", models.IntegerField(default=0)),
+                ("ended", models.IntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Subscription',
+            name="Subscription",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('access_start', models.DateTimeField(blank=True, null=True)),
-                ('access_end', models.DateTimeField(blank=True, null=True)),
-                ('provider', models.CharField(choices=[('stripe', 'Stripe'), ('google', 'Google'), ('apple', 'Apple'), ('okast', 'OKAST'), ('other', 'Other')], max_length=6)),
-                ('reference', models.CharField(max_length=255)),
-                ('status', models.CharField(choices=[('trialing', 'In trial'), ('active', 'Active'), ('past_due', 'Payment late'), ('canceled', 'Cancelled'), ('unpaid', 'Unpaid'), ('paused', 'Paused'), ('incomplete', 'Incomplete'), ('incomplete_expired', 'Incomplete, expired')], max_length=18)),
-                ('price_minor', models.BigIntegerField(default=0)),
-                ('currency', models.CharField(max_length=3)),
-                ('started_at', models.DateTimeField()),
-                ('first_paid_at', models.DateTimeField(blank=True, null=True)),
-                ('current_period_end', models.DateTimeField(blank=True, null=True)),
-                ('past_due_since', models.DateTimeField(blank=True, null=True)),
-                ('trial_ends_at', models.DateTimeField(blank=True, null=True)),
-                ('cancel_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('cancel_reason', models.CharField(blank=True, max_length=200)),
-                ('status_since', models.DateTimeField()),
-                ('trial_end', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("access_start", models.DateTimeField(blank=True, null=True)),
+                ("access_end", models.DateTimeField(blank=True, null=True)),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[
+                            ("stripe", "Stripe"),
+                            ("google", "Google"),
+                            ("apple", "Apple"),
+                            ("okast", "OKAST"),
+                            ("other", "Other"),
+                        ],
+                        max_length=6,
+                    ),
+                ),
+                ("reference", models.CharField(max_length=255)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("trialing", "In trial"),
+                            ("active", "Active"),
+                            ("past_due", "Payment late"),
+                            ("canceled", "Cancelled"),
+                            ("unpaid", "Unpaid"),
+                            ("paused", "Paused"),
+                            ("incomplete", "Incomplete"),
+                            ("incomplete_expired", "Incomplete, expired"),
+                        ],
+                        max_length=18,
+                    ),
+                ),
+                ("price_minor", models.BigIntegerField(default=0)),
+                ("currency", models.CharField(max_length=3)),
+                ("started_at", models.DateTimeField()),
+                ("first_paid_at", models.DateTimeField(blank=True, null=True)),
+                ("current_period_end", models.DateTimeField(blank=True, null=True)),
+                ("past_due_since", models.DateTimeField(blank=True, null=True)),
+                ("trial_ends_at", models.DateTimeField(blank=True, null=True)),
+                ("cancel_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("cancel_reason", models.CharField(blank=True, max_length=200)),
+                ("status_since", models.DateTimeField()),
+                ("trial_end", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='AccessSpan',
+            name="AccessSpan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.PositiveSmallIntegerField(choices=[(1, 'Access'), (2, 'Subscription'), (3, 'Trial')])),
-                ('start_at', models.DateTimeField()),
-                ('end_at', models.DateTimeField(blank=True, null=True)),
-                ('previous_end', models.DateTimeField(blank=True, null=True)),
-                ('next_start', models.DateTimeField(blank=True, null=True)),
-                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "Access"), (2, "Subscription"), (3, "Trial")]
+                    ),
+                ),
+                ("start_at", models.DateTimeField()),
+                ("end_at", models.DateTimeField(blank=True, null=True)),
+                ("previous_end", models.DateTimeField(blank=True, null=True)),
+                ("next_start", models.DateTimeField(blank=True, null=True)),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.platform",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
     ]

@@ -9,185 +9,490 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
-        ('subscriptions', '0001_initial'),
-        ('users', '0001_initial'),
+        ("projects", "0001_initial"),
+        ("subscriptions", "0001_initial"),
+        ("users", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='accessspan',
-            name='user',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='spans', to='users.user'),
+            model_name="accessspan",
+            name="user",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="spans",
+                to="users.user",
+            ),
         ),
         migrations.AddField(
-            model_name='freecopy',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="freecopy",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='freecopy',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='free_copies', to='users.user'),
+            model_name="freecopy",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="free_copies",
+                to="users.user",
+            ),
         ),
         migrations.AddField(
-            model_name='offer',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='projects.project'),
+            model_name="offer",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="offers",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='freecopy',
-            name='offer',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='subscriptions.offer'),
+            model_name="freecopy",
+            name="offer",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="subscriptions.offer",
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='access_user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='accesses_by_purchase', to='users.user'),
+            model_name="purchase",
+            name="access_user",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="accesses_by_purchase",
+                to="users.user",
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='offer',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='subscriptions.offer'),
+            model_name="purchase",
+            name="offer",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="subscriptions.offer",
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="purchase",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='recipient',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='gifts_received', to='users.user'),
+            model_name="purchase",
+            name="recipient",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="gifts_received",
+                to="users.user",
+            ),
         ),
         migrations.AddField(
-            model_name='purchase',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to='users.user'),
+            model_name="purchase",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="purchases",
+                to="users.user",
+            ),
         ),
         migrations.AddField(
-            model_name='spanday',
-            name='platform',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform'),
+            model_name="spanday",
+            name="platform",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.platform",
+            ),
         ),
         migrations.AddField(
-            model_name='spanday',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="spanday",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='subscription',
-            name='offer',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='subscriptions.offer'),
+            model_name="subscription",
+            name="offer",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="subscriptions.offer",
+            ),
         ),
         migrations.AddField(
-            model_name='subscription',
-            name='project',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project'),
+            model_name="subscription",
+            name="project",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="projects.project",
+            ),
         ),
         migrations.AddField(
-            model_name='subscription',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='users.user'),
+            model_name="subscription",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="subscriptions",
+                to="users.user",
+            ),
         ),
         migrations.AddIndex(
-            model_name='accessspan',
-            index=models.Index(fields=['user', 'kind', 'start_at'], name='access_span_by_user'),
+            model_name="accessspan",
+            index=models.Index(fields=["user", "kind", "start_at"], name="access_span_by_user"),
         ),
         migrations.AddIndex(
-            model_name='accessspan',
-            index=models.Index(fields=['project', 'kind', 'start_at'], include=('end_at', 'previous_end', 'platform', 'user'), name='access_span_starts'),
+            model_name="accessspan",
+            index=models.Index(
+                fields=["project", "kind", "start_at"],
+                include=("end_at", "previous_end", "platform", "user"),
+                name="access_span_starts",
+            ),
         ),
         migrations.AddIndex(
-            model_name='accessspan',
-            index=models.Index(condition=models.Q(('end_at__isnull', False)), fields=['project', 'kind', 'end_at'], include=('start_at', 'next_start', 'platform', 'user'), name='access_span_ends'),
+            model_name="accessspan",
+            index=models.Index(
+                condition=models.Q(("end_at__isnull", False)),
+                fields=["project", "kind", "end_at"],
+                include=("start_at", "next_start", "platform", "user"),
+                name="access_span_ends",
+            ),
         ),
         migrations.AddIndex(
-            model_name='accessspan',
-            index=models.Index(condition=models.Q(('previous_end__isnull', False)), fields=['project', 'kind', 'start_at'], include=('end_at', 'previous_end', 'platform', 'user'), name='access_span_returns'),
+            model_name="accessspan",
+            index=models.Index(
+                condition=models.Q(("previous_end__isnull", False)),
+                fields=["project", "kind", "start_at"],
+                include=("end_at", "previous_end", "platform", "user"),
+                name="access_span_returns",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='accessspan',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(deferrable=django.db.models.constraints.Deferrable['IMMEDIATE'], expressions=((models.F('user'), '='), (models.F('kind'), '='), (models.Func(models.F('start_at'), models.F('end_at'), models.Value('[)'), function='tstzrange', output_field=django.contrib.postgres.fields.ranges.DateTimeRangeField()), '&&')), name='access_span_no_overlap'),
+            model_name="accessspan",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                deferrable=django.db.models.constraints.Deferrable["IMMEDIATE"],
+                expressions=(
+                    (models.F("user"), "="),
+                    (models.F("kind"), "="),
+                    (
+                        models.Func(
+                            models.F("start_at"),
+                            models.F("end_at"),
+                            models.Value("[)"),
+                            function="tstzrange",
+                            output_field=django.contrib.postgres.fields.ranges.DateTimeRangeField(),
+                        ),
+                        "&&",
+                    ),
+                ),
+                name="access_span_no_overlap",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='accessspan',
-            constraint=models.CheckConstraint(condition=models.Q(('end_at', None), ('start_at__lt', models.F('end_at')), _connector='OR'), name='access_span_ends_after_start'),
+            model_name="accessspan",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("end_at", None), ("start_at__lt", models.F("end_at")), _connector="OR"
+                ),
+                name="access_span_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='accessspan',
-            constraint=models.CheckConstraint(condition=models.Q(('previous_end', None), ('previous_end__lt', models.F('start_at')), _connector='OR'), name='access_span_starts_after_previous'),
+            model_name="accessspan",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("previous_end", None),
+                    ("previous_end__lt", models.F("start_at")),
+                    _connector="OR",
+                ),
+                name="access_span_starts_after_previous",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='offer',
-            constraint=models.UniqueConstraint(fields=('project', 'reference'), name='offer_reference_unique_in_project'),
+            model_name="offer",
+            constraint=models.UniqueConstraint(
+                fields=("project", "reference"), name="offer_reference_unique_in_project"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='offer',
-            constraint=models.CheckConstraint(condition=models.Q(('price_minor__gte', 0)), name='offer_price_not_negative'),
+            model_name="offer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price_minor__gte", 0)), name="offer_price_not_negative"
+            ),
         ),
         migrations.AddIndex(
-            model_name='freecopy',
-            index=models.Index(condition=models.Q(('email_key', ''), _negated=True), fields=['project', 'email_key'], name='free_copy_waiting_for_user'),
+            model_name="freecopy",
+            index=models.Index(
+                condition=models.Q(("email_key", ""), _negated=True),
+                fields=["project", "email_key"],
+                name="free_copy_waiting_for_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freecopy',
-            constraint=models.UniqueConstraint(fields=('project', 'reference'), name='free_copy_reference_unique_in_project'),
+            model_name="freecopy",
+            constraint=models.UniqueConstraint(
+                fields=("project", "reference"), name="free_copy_reference_unique_in_project"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freecopy',
-            constraint=models.CheckConstraint(condition=models.Q(('access_end', None), ('access_start__lt', models.F('access_end')), _connector='OR'), name='free_copy_access_ends_after_start'),
+            model_name="freecopy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("access_end", None),
+                    ("access_start__lt", models.F("access_end")),
+                    _connector="OR",
+                ),
+                name="free_copy_access_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freecopy',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sent_at__isnull', True), models.Q(('sent_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('sent_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('activated_at__isnull', True), models.Q(('activated_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('activated_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('revoked_at__isnull', True), models.Q(('revoked_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('revoked_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR')), name='free_copy_instants_within_bounds'),
+            model_name="freecopy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("sent_at__isnull", True),
+                        models.Q(
+                            (
+                                "sent_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "sent_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("activated_at__isnull", True),
+                        models.Q(
+                            (
+                                "activated_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "activated_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("revoked_at__isnull", True),
+                        models.Q(
+                            (
+                                "revoked_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "revoked_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                ),
+                name="free_copy_instants_within_bounds",
+            ),
         ),
         migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(fields=['project', 'reference'], name='purchase_by_reference'),
+            model_name="purchase",
+            index=models.Index(fields=["project", "reference"], name="purchase_by_reference"),
         ),
         migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(condition=models.Q(('recipient_email_key', ''), _negated=True), fields=['project', 'recipient_email_key'], name='purchase_waiting_for_recipient'),
+            model_name="purchase",
+            index=models.Index(
+                condition=models.Q(("recipient_email_key", ""), _negated=True),
+                fields=["project", "recipient_email_key"],
+                name="purchase_waiting_for_recipient",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.UniqueConstraint(fields=('project', 'provider', 'reference'), name='purchase_reference_unique'),
+            model_name="purchase",
+            constraint=models.UniqueConstraint(
+                fields=("project", "provider", "reference"), name="purchase_reference_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('access_end', None), ('access_start__lt', models.F('access_end')), _connector='OR'), name='purchase_access_ends_after_start'),
+            model_name="purchase",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("access_end", None),
+                    ("access_start__lt", models.F("access_end")),
+                    _connector="OR",
+                ),
+                name="purchase_access_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('purchased_at__isnull', True), models.Q(('purchased_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('purchased_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('expires_at__isnull', True), models.Q(('expires_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('expires_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR')), name='purchase_instants_within_bounds'),
+            model_name="purchase",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("purchased_at__isnull", True),
+                        models.Q(
+                            (
+                                "purchased_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "purchased_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("expires_at__isnull", True),
+                        models.Q(
+                            (
+                                "expires_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "expires_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                ),
+                name="purchase_instants_within_bounds",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='spanday',
-            constraint=models.UniqueConstraint(fields=('project', 'kind', 'day', 'platform'), name='span_day_once'),
+            model_name="spanday",
+            constraint=models.UniqueConstraint(
+                fields=("project", "kind", "day", "platform"), name="span_day_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('cancel_at__isnull', False)), fields=['project', 'cancel_at'], include=('user', 'access_start', 'access_end'), name='subscription_asked_to_stop'),
+            model_name="subscription",
+            index=models.Index(
+                condition=models.Q(("cancel_at__isnull", False)),
+                fields=["project", "cancel_at"],
+                include=("user", "access_start", "access_end"),
+                name="subscription_asked_to_stop",
+            ),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(fields=['project', 'reference'], name='subscription_by_reference'),
+            model_name="subscription",
+            index=models.Index(fields=["project", "reference"], name="subscription_by_reference"),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('project', 'provider', 'reference'), name='subscription_reference_unique'),
+            model_name="subscription",
+            constraint=models.UniqueConstraint(
+                fields=("project", "provider", "reference"), name="subscription_reference_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(('access_end', None), ('access_start__lt', models.F('access_end')), _connector='OR'), name='subscription_access_ends_after_start'),
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("access_end", None),
+                    ("access_start__lt", models.F("access_end")),
+                    _connector="OR",
+                ),
+                name="subscription_access_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('started_at__isnull', True), models.Q(('started_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('started_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('cancel_at__isnull', True), models.Q(('cancel_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('cancel_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('ended_at__isnull', True), models.Q(('ended_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('ended_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('trial_ends_at__isnull', True), models.Q(('trial_ends_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('trial_ends_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR')), name='subscription_instants_within_bounds'),
+            model_name="subscription",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("started_at__isnull", True),
+                        models.Q(
+                            (
+                                "started_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "started_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("cancel_at__isnull", True),
+                        models.Q(
+                            (
+                                "cancel_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "cancel_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("ended_at__isnull", True),
+                        models.Q(
+                            (
+                                "ended_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "ended_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("trial_ends_at__isnull", True),
+                        models.Q(
+                            (
+                                "trial_ends_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "trial_ends_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                ),
+                name="subscription_instants_within_bounds",
+            ),
         ),
     ]

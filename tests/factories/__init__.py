@@ -1,1 +1,1 @@
-"""Rows for tests: the ordinary case in one call, at fixed instants, consistent as in production."""
+"""Rows for tests: the ordinary case in one call, consistent, at fixed instants."""

@@ -39,7 +39,7 @@ def test_gives_a_known_member_one_more_role(project, capsys):
         ("support", None),
         ("analyst", "north"),
     }
-    assert "password is unchanged" in capsys.readouterr().out
+    assert "password stays" in capsys.readouterr().out
 
 
 def test_refuses_a_role_held_already():

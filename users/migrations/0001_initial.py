@@ -10,123 +10,309 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
     ]
 
     operations = [
         TrigramExtension(),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('email', models.CharField(blank=True, max_length=254)),
-                ('email_key', models.CharField(blank=True, db_collation='C', max_length=320)),
-                ('first_name', models.CharField(blank=True, max_length=150)),
-                ('last_name', models.CharField(blank=True, max_length=150)),
-                ('sort_name', models.CharField(blank=True, db_collation='C', max_length=1000)),
-                ('language', models.CharField(blank=True, max_length=10)),
-                ('country', models.CharField(blank=True, max_length=2)),
-                ('registered_at', models.DateTimeField()),
-                ('modified_at', models.DateTimeField()),
-                ('password', models.CharField(blank=True, max_length=128)),
-                ('password_changed_at', models.DateTimeField(blank=True, null=True)),
-                ('must_change_password', models.BooleanField(default=False)),
-                ('custom', models.JSONField(blank=True, default=dict)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('status', models.PositiveSmallIntegerField(choices=[(0, 'Active'), (1, 'Registered'), (2, 'Cancelled')], default=1)),
-                ('status_until', models.DateTimeField(blank=True, null=True)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("email", models.CharField(blank=True, max_length=254)),
+                ("email_key", models.CharField(blank=True, db_collation="C", max_length=320)),
+                ("first_name", models.CharField(blank=True, max_length=150)),
+                ("last_name", models.CharField(blank=True, max_length=150)),
+                ("sort_name", models.CharField(blank=True, db_collation="C", max_length=1000)),
+                ("language", models.CharField(blank=True, max_length=10)),
+                ("country", models.CharField(blank=True, max_length=2)),
+                ("registered_at", models.DateTimeField()),
+                ("modified_at", models.DateTimeField()),
+                ("password", models.CharField(blank=True, max_length=128)),
+                ("password_changed_at", models.DateTimeField(blank=True, null=True)),
+                ("must_change_password", models.BooleanField(default=False)),
+                ("custom", models.JSONField(blank=True, default=dict)),
+                ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "status",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "Active"), (1, "Registered"), (2, "Cancelled")], default=1
+                    ),
+                ),
+                ("status_until", models.DateTimeField(blank=True, null=True)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.platform",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CustomField',
+            name="CustomField",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=40)),
-                ('labels', models.JSONField(default=dict)),
-                ('type', models.CharField(choices=[('text', 'Text'), ('number', 'Number'), ('date', 'Date'), ('boolean', 'Yes or no'), ('choice', 'Choice')], max_length=7)),
-                ('choices', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), blank=True, default=list, size=None)),
-                ('is_required', models.BooleanField(default=False)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='custom_fields', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=40)),
+                ("labels", models.JSONField(default=dict)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("text", "Text"),
+                            ("number", "Number"),
+                            ("date", "Date"),
+                            ("boolean", "Yes or no"),
+                            ("choice", "Choice"),
+                        ],
+                        max_length=7,
+                    ),
+                ),
+                (
+                    "choices",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=100),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("is_required", models.BooleanField(default=False)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="custom_fields",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'key'), name='custom_field_key_unique_in_project'), models.CheckConstraint(condition=models.Q(('key__regex', '^[a-z][a-z0-9_]*$')), name='custom_field_key_is_a_plain_word')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "key"), name="custom_field_key_unique_in_project"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("key__regex", "^[a-z][a-z0-9_]*$")),
+                        name="custom_field_key_is_a_plain_word",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RegistrationDay',
+            name="RegistrationDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('registered', models.PositiveIntegerField(default=0)),
-                ('deleted', models.PositiveIntegerField(default=0)),
-                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.platform')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("registered", models.PositiveIntegerField(default=0)),
+                ("deleted", models.PositiveIntegerField(default=0)),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.platform",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('project', 'day', 'platform'), name='registration_day_once'), models.CheckConstraint(condition=models.Q(('deleted__lte', models.F('registered'))), name='registration_day_deleted_of_registered')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "day", "platform"), name="registration_day_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("deleted__lte", models.F("registered"))),
+                        name="registration_day_deleted_of_registered",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='UserSearch',
+            name="UserSearch",
             fields=[
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='search', serialize=False, to='users.user')),
-                ('registered_at', models.DateTimeField()),
-                ('text', models.TextField()),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='projects.project')),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="search",
+                        serialize=False,
+                        to="users.user",
+                    ),
+                ),
+                ("registered_at", models.DateTimeField()),
+                ("text", models.TextField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(models.F('project'), models.OrderBy(models.F('registered_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='user_by_registration'),
+            model_name="user",
+            index=models.Index(
+                models.F("project"),
+                models.OrderBy(models.F("registered_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                name="user_by_registration",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(models.F('project'), models.F('platform'), models.OrderBy(models.F('registered_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='user_by_platform'),
+            model_name="user",
+            index=models.Index(
+                models.F("project"),
+                models.F("platform"),
+                models.OrderBy(models.F("registered_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                name="user_by_platform",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['project', 'status', 'registered_at', 'id'], name='user_by_status'),
+            model_name="user",
+            index=models.Index(
+                fields=["project", "status", "registered_at", "id"], name="user_by_status"
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(models.F('project'), models.OrderBy(models.F('modified_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='user_by_modification'),
+            model_name="user",
+            index=models.Index(
+                models.F("project"),
+                models.OrderBy(models.F("modified_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                name="user_by_modification",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(models.F('project'), models.F('sort_name'), models.F('id'), name='user_by_name'),
+            model_name="user",
+            index=models.Index(
+                models.F("project"), models.F("sort_name"), models.F("id"), name="user_by_name"
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(condition=models.Q(('status_until__isnull', False)), fields=['project', 'status_until'], name='user_status_due'),
+            model_name="user",
+            index=models.Index(
+                condition=models.Q(("status_until__isnull", False)),
+                fields=["project", "status_until"],
+                name="user_status_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['custom'], name='user_by_custom_value', opclasses=['jsonb_path_ops']),
+            model_name="user",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["custom"], name="user_by_custom_value", opclasses=["jsonb_path_ops"]
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('project', 'email_key'), name='user_email_unique_in_project'),
+            model_name="user",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None)),
+                fields=("project", "email_key"),
+                name="user_email_unique_in_project",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('registered_at__isnull', True), models.Q(('registered_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('registered_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR'), models.Q(('modified_at__isnull', True), models.Q(('modified_at__gte', datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)), ('modified_at__lt', datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR')), name='user_instants_within_bounds'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("registered_at__isnull", True),
+                        models.Q(
+                            (
+                                "registered_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "registered_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("modified_at__isnull", True),
+                        models.Q(
+                            (
+                                "modified_at__gte",
+                                datetime.datetime(1990, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                            (
+                                "modified_at__lt",
+                                datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.timezone.utc),
+                            ),
+                        ),
+                        _connector="OR",
+                    ),
+                ),
+                name="user_instants_within_bounds",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('deleted_at', None), models.Q(('custom', {}), ('email', ''), ('email_key', ''), ('first_name', ''), ('last_name', ''), ('password', ''), ('sort_name', '')), _connector='OR'), name='user_stub_has_no_identity'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("deleted_at", None),
+                    models.Q(
+                        ("custom", {}),
+                        ("email", ""),
+                        ("email_key", ""),
+                        ("first_name", ""),
+                        ("last_name", ""),
+                        ("password", ""),
+                        ("sort_name", ""),
+                    ),
+                    _connector="OR",
+                ),
+                name="user_stub_has_no_identity",
+            ),
         ),
         migrations.AddIndex(
-            model_name='usersearch',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(models.F('text'), 'gin_trgm_ops'), name='user_search_words'),
+            model_name="usersearch",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(models.F("text"), "gin_trgm_ops"),
+                name="user_search_words",
+            ),
         ),
     ]

@@ -1,6 +1,6 @@
 """A member's own second factor: setting it up, its recovery codes."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
@@ -18,12 +18,18 @@ from django.views.generic import TemplateView
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.staff.forms import SetUpForm
+from backoffice.staff.models import StaffMember
 from backoffice.staff.proof import is_proved
 from backoffice.staff.step_up import ask_or_accept
 
 
 def has_second_factor(request: HttpRequest) -> bool:
-    return is_mfa_enabled(request.user, [Authenticator.Type.TOTP])
+    return bool(is_mfa_enabled(request.user, [Authenticator.Type.TOTP]))
+
+
+def member_of(request: HttpRequest) -> StaffMember:
+    """Return who is signed in; no page here opens to anybody else."""
+    return cast("StaffMember", request.user)
 
 
 class ProvedPage(View):
@@ -61,15 +67,15 @@ class SetUpSecondFactor(ProvedPage, ActivateTOTPView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(**kwargs)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         # Inside a page an image needs no XML heading; it is made of numbers alone.
         drawing = context["totp_svg"].partition("?>")[2] or context["totp_svg"]
         return context | {"drawing": mark_safe(drawing)}  # noqa: S308
 
     @transaction.atomic
     def form_valid(self, form: SetUpForm) -> HttpResponse:
-        response = super().form_valid(form)
-        record(AuditEvent.Kind.SECOND_FACTOR_ADDED, actor=self.request.user, now=self.now)
+        response: HttpResponse = super().form_valid(form)
+        record(AuditEvent.Kind.SECOND_FACTOR_ADDED, actor=member_of(self.request), now=self.now)
         return response
 
 
@@ -96,6 +102,6 @@ class NewRecoveryCodes(ProvedPage, GenerateRecoveryCodesView):
 
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        record(AuditEvent.Kind.RECOVERY_CODES_MADE, actor=self.request.user, now=self.now)
+        response: HttpResponse = super().form_valid(form)
+        record(AuditEvent.Kind.RECOVERY_CODES_MADE, actor=member_of(self.request), now=self.now)
         return response

@@ -37,7 +37,7 @@ class SignIn(LoginView):
     template_name = "account/login.html"
 
     def form_invalid(self, form: SignInForm) -> HttpResponse:
-        response = super().form_invalid(form)
+        response: HttpResponse = super().form_invalid(form)
         if is_throttled(form):
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         return response
@@ -50,7 +50,7 @@ class SignInCode(AuthenticateView):
     template_name = "mfa/authenticate.html"
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
-        response = super().form_invalid(form)
+        response: HttpResponse = super().form_invalid(form)
         if is_throttled(form):
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         else:
@@ -61,7 +61,8 @@ class SignInCode(AuthenticateView):
         # allauth takes a form without the field for one of a security key, which is not offered.
         if "code" not in request.POST:
             return HttpResponseRedirect(reverse("mfa_authenticate"))
-        return super().post(request, *args, **kwargs)
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 "choose another e-mail, role or project."
             ) from refusal
         self.stdout.write(
-            f"{staff.email} existed and is now {role.value} {where} too; the password is unchanged."
+            f"{staff.email} existed and is now {role.value} {where} too; the password stays."
         )
 
 

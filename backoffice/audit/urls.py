@@ -1,6 +1,0 @@
-"""Addresses of the audit register."""
-
-from django.urls import URLPattern
-
-app_name = "audit"
-urlpatterns: list[URLPattern] = []

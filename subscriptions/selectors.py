@@ -1,0 +1,440 @@
+"""Questions about access: how many users held it, came, left, and who they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from backoffice.core.figures import Counted
+from backoffice.core.periods import TICK, Day, Period
+from backoffice.core.running_counts import accumulate, bucket_days, edges_of
+from backoffice.core.scope import Scope
+from subscriptions.models import AccessSpan, FreeCopy, Provider, Purchase, Source, Subscription
+
+Kind = AccessSpan.Kind
+
+TRIAL_ENDING = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanCounts:
+    """Spans of one kind whose edge lies before an instant."""
+
+    started: int
+    started_first: int
+    """Those that are their user's first."""
+    ended: int
+
+    @property
+    def open(self) -> int:
+        """Spans with start < instant <= end: users holding access just before the instant."""
+        return self.started - self.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """How the users with access at a window's start became those with access at its end."""
+
+    start: int
+    new: int
+    back: int
+    gone: int
+    came_and_left: int
+
+    @property
+    def now(self) -> int:
+        return self.start + self.new + self.back - self.gone
+
+
+# Bucketed by the days of the edges, so that one pass serves them all.
+COUNTS_BY_BUCKET = """
+    SELECT kind, width_bucket(day, %(days)s::date[]) AS bucket,
+           sum(started), sum(started_first), sum(ended)
+    FROM subscriptions_spanday
+    WHERE project_id = %(project)s AND kind = ANY (%(kinds)s)
+      AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY kind, bucket
+"""
+
+# The part of a day that lies before an edge, from the index alone.
+COUNTS_OF_DAY_PARTS = """
+    SELECT edge.number, kinds.kind, starts.n, starts.first, ends.n
+    FROM unnest(%(froms)s::timestamptz[], %(tos)s::timestamptz[])
+         WITH ORDINALITY AS edge (day_start, instant, number)
+    CROSS JOIN unnest(%(kinds)s::int[]) AS kinds (kind)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n, count(*) FILTER (WHERE previous_end IS NULL) AS first
+        FROM subscriptions_accessspan
+        WHERE project_id = %(project)s AND kind = kinds.kind
+          AND start_at >= edge.day_start AND start_at < edge.instant
+          AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    ) AS starts
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n
+        FROM subscriptions_accessspan
+        WHERE project_id = %(project)s AND kind = kinds.kind
+          AND end_at >= edge.day_start AND end_at < edge.instant
+          AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    ) AS ends
+"""
+
+
+def span_counts(
+    scope: Scope, kinds: Sequence[int], instants: Sequence[datetime]
+) -> dict[tuple[int, datetime], SpanCounts]:
+    """
+    Return the running counts of each kind at each instant, in two queries.
+
+    Source: the day counts for whole local days, the spans for the day that an instant cuts.
+    """
+    edges = edges_of(instants, scope.zone)
+    values = _values(scope) | {
+        "kinds": list(kinds),
+        "days": bucket_days(edges),
+        "froms": [edge.day_start for edge in edges],
+        "tos": [edge.instant for edge in edges],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS_BY_BUCKET, values)
+        buckets = cursor.fetchall()
+        cursor.execute(COUNTS_OF_DAY_PARTS, values)
+        parts = {(kind, edges[number - 1].instant): row for number, kind, *row in cursor}
+    counts = {}
+    for kind in kinds:
+        whole = [
+            accumulate(edges, [(row[1], row[column]) for row in buckets if row[0] == kind])
+            for column in (2, 3, 4)
+        ]
+        for edge in edges:
+            part = parts[kind, edge.instant]
+            counts[kind, edge.instant] = SpanCounts(
+                *(days[edge.instant] + more for days, more in zip(whole, part, strict=True))
+            )
+    return counts
+
+
+COUNT_RETURNS = """
+    SELECT count(spans.user_id)
+    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])
+         WITH ORDINALITY AS span_of_time (start_at, end_at, number)
+    LEFT JOIN subscriptions_accessspan AS spans
+      ON spans.project_id = %(project)s AND spans.kind = %(kind)s
+     AND spans.start_at > span_of_time.start_at AND spans.start_at < span_of_time.end_at
+     AND spans.previous_end <= span_of_time.start_at
+     AND (%(platforms)s::bigint[] IS NULL OR spans.platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY number ORDER BY number
+"""
+
+
+def users_with_access(scope: Scope, kind: int, periods: Sequence[Period]) -> list[int]:
+    """
+    Return for each period the number of distinct users with a span of the kind in it.
+
+    Those with one open at the start, and one for each span that begins later and is its
+    user's first or whose previous ended by the start: exactly one for each further user.
+    """
+    instants = [i for p in periods for i in (p.start + TICK, p.end)]
+    counts = span_counts(scope, [kind], instants)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COUNT_RETURNS,
+            _values(scope)
+            | {
+                "kind": kind,
+                "starts": [p.start for p in periods],
+                "ends": [p.end for p in periods],
+            },
+        )
+        returns = [count for (count,) in cursor]
+    answer = []
+    for period, back in zip(periods, returns, strict=True):
+        at_start = counts[kind, period.start + TICK]
+        firsts = counts[kind, period.end].started_first - at_start.started_first
+        answer.append(at_start.open + firsts + back)
+    return answer
+
+
+# new and back: those who arrived and hold access at the end by the same span. The few whose
+# span at the end has a predecessor in the window are looked up by user.
+BRIDGE = """
+    SELECT count(*) FILTER (WHERE previous_end IS NULL AND is_open),
+           count(*) FILTER (WHERE previous_end <= %(start)s AND is_open),
+           count(*) FILTER (WHERE previous_end IS NULL OR previous_end <= %(start)s)
+    FROM (
+        SELECT previous_end, (end_at IS NULL OR end_at >= %(end)s) AS is_open
+        FROM subscriptions_accessspan
+        WHERE project_id = %(project)s AND kind = 1
+          AND start_at > %(start)s AND start_at < %(end)s
+          AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    ) AS spans
+"""
+
+BRIDGE_OF_REPEATED = """
+    SELECT count(*) FILTER (WHERE arrival.previous_end IS NULL), count(arrival.previous_end)
+    FROM subscriptions_accessspan AS last
+    CROSS JOIN LATERAL (
+        SELECT previous_end
+        FROM subscriptions_accessspan AS first
+        WHERE first.user_id = last.user_id AND first.kind = 1
+          AND first.start_at > %(start)s AND first.start_at < last.start_at
+          AND (first.previous_end IS NULL OR first.previous_end <= %(start)s)
+    ) AS arrival
+    WHERE last.project_id = %(project)s AND last.kind = 1
+      AND last.start_at > %(start)s AND last.start_at < %(end)s
+      AND last.previous_end > %(start)s
+      AND (last.end_at IS NULL OR last.end_at >= %(end)s)
+      AND (%(platforms)s::bigint[] IS NULL OR last.platform_id = ANY (%(platforms)s::bigint[]))
+"""
+
+
+def bridge(scope: Scope, window: Period) -> Bridge:
+    """
+    Return how access moved in the window, per user, in four queries.
+
+    new and back hold access at the end and not at the start, and never or once before; gone
+    the reverse; came and left held it in between only. Source: spans of kind access.
+    """
+    counts = span_counts(scope, [Kind.ACCESS], [window.start + TICK, window.end])
+    values = _values(scope) | {"start": window.start, "end": window.end}
+    with connection.cursor() as cursor:
+        cursor.execute(BRIDGE, values)
+        new, back, arrived = cursor.fetchone()
+        cursor.execute(BRIDGE_OF_REPEATED, values)
+        new_again, back_again = cursor.fetchone()
+    start = counts[Kind.ACCESS, window.start + TICK].open
+    end = counts[Kind.ACCESS, window.end].open
+    new, back = new + new_again, back + back_again
+    return Bridge(
+        start=start,
+        new=new,
+        back=back,
+        gone=start - (end - new - back),
+        came_and_left=arrived - new - back,
+    )
+
+
+COUNT_UNSUBSCRIBED = """
+    SELECT count(spans.user_id)
+    FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])
+         WITH ORDINALITY AS span_of_time (start_at, end_at, number)
+    LEFT JOIN subscriptions_accessspan AS spans
+      ON spans.project_id = %(project)s AND spans.kind = 2
+     AND spans.end_at >= span_of_time.start_at AND spans.end_at < span_of_time.end_at
+     AND (spans.next_start IS NULL OR spans.next_start >= span_of_time.end_at)
+     AND (%(platforms)s::bigint[] IS NULL OR spans.platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY number ORDER BY number
+"""
+
+
+def users_unsubscribed(scope: Scope, periods: Sequence[Period]) -> list[int]:
+    """
+    Return for each period the number of users whose subscription ended and who hold none after.
+
+    Source: spans of kind subscription that end in the period without one starting before the
+    period's end: one for each such user.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COUNT_UNSUBSCRIBED,
+            _values(scope)
+            | {"starts": [p.start for p in periods], "ends": [p.end for p in periods]},
+        )
+        return [count for (count,) in cursor]
+
+
+def trials_ending(scope: Scope, end: datetime) -> int:
+    """Return the number of users in trial just before the instant, for three days at most."""
+    spans = AccessSpan.objects.filter(
+        project_id=scope.project_id,
+        kind=Kind.TRIAL,
+        start_at__lt=end,
+        end_at__gte=end,
+        end_at__lt=end + TRIAL_ENDING,
+    )
+    if scope.platform_ids:
+        spans = spans.filter(platform_id__in=scope.platform_ids)
+    return spans.count()
+
+
+def users_asked_to_stop(scope: Scope, end: datetime) -> int:
+    """Return the number of users who asked to stop a subscription that still gives access."""
+    asked = _asked_to_stop(scope.project_id, end)
+    if scope.platform_ids:
+        asked = asked.filter(user__platform_id__in=scope.platform_ids)
+    return asked.values("user_id").distinct().count()
+
+
+def _values(scope: Scope) -> dict[str, object]:
+    return {"project": scope.project_id, "platforms": scope.platforms}
+
+
+def _asked_to_stop(project_id: int, end: datetime) -> QuerySet[Subscription]:
+    return Subscription.objects.filter(
+        project_id=project_id,
+        cancel_at__gte=end,
+        access_start__lt=end,
+    ).filter(Q(access_end=None) | Q(access_end__gte=end))
+
+
+DAYS = """
+    SELECT day, sum(started), sum(started_first), sum(ended)
+    FROM subscriptions_spanday
+    WHERE project_id = %(project)s AND kind = 1 AND day >= %(first)s AND day <= %(last)s
+      AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY day
+"""
+
+RETURNS_BY_DAY = """
+    SELECT width_bucket(start_at, %(midnights)s::timestamptz[]) AS number, count(*)
+    FROM subscriptions_accessspan
+    WHERE project_id = %(project)s AND kind = 1 AND previous_end <= %(start)s
+      AND start_at > %(start)s AND start_at < %(end)s
+      AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDay:
+    """Users with access on one local day."""
+
+    date: date
+    active_cumulative: int
+    """Distinct users with access at any time from the period's start to the day's end."""
+    active_end_of_day: int
+    """Users with access just before the day's end; for the running day, now."""
+
+
+def access_by_day(scope: Scope, days: Sequence[Day], end: datetime) -> list[AccessDay]:
+    """
+    Return the users with access on each of the consecutive days, in four queries.
+
+    :param end: where the last day stops: its end, or just after now if it is the running day.
+    """
+    if not days:
+        return []
+    start = days[0].period.start
+    counts = span_counts(scope, [Kind.ACCESS], [start, start + TICK, end])
+    before, at_start = counts[Kind.ACCESS, start], counts[Kind.ACCESS, start + TICK]
+    values = _values(scope) | {
+        "first": days[0].date,
+        "last": days[-1].date,
+        "start": start,
+        "end": end,
+        "midnights": [day.period.start for day in days],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(DAYS, values)
+        by_day = {day: row for day, *row in cursor}
+        cursor.execute(RETURNS_BY_DAY, values)
+        returns = dict(cursor.fetchall())
+    answer = []
+    started, firsts, ended, back = before.started, before.started_first, before.ended, 0
+    for number, day in enumerate(days, start=1):
+        more = by_day.get(day.date, (0, 0, 0))
+        started, firsts, ended = started + more[0], firsts + more[1], ended + more[2]
+        back += returns.get(number, 0)
+        if number == len(days):
+            last = counts[Kind.ACCESS, end]
+            started, firsts, ended = last.started, last.started_first, last.ended
+        answer.append(
+            AccessDay(
+                date=day.date,
+                active_cumulative=at_start.open + firsts - at_start.started_first + back,
+                active_end_of_day=started - ended,
+            )
+        )
+    return answer
+
+
+def users_behind(counted: Counted, project_id: int, window: Period) -> Q:
+    """
+    Return the condition that a user is one of those whom the figure counts in the window.
+
+    "Now" and "at the end" are the last instant of the window. Only the figures about access,
+    trials and subscriptions are known here.
+
+    :raises KeyError: for any other.
+    """
+
+    def having(kind: int, **conditions: datetime | None) -> Exists:
+        return Exists(AccessSpan.objects.filter(user=OuterRef("pk"), kind=kind, **conditions))
+
+    def open_at(kind: int, *, end: datetime) -> Q:
+        """Held just before the instant."""
+        return Q(having(kind, start_at__lt=end, end_at=None)) | Q(
+            having(kind, start_at__lt=end, end_at__gte=end)
+        )
+
+    start, end = window.start, window.end
+    at_start = open_at(Kind.ACCESS, end=start + TICK)
+    at_end = open_at(Kind.ACCESS, end=end)
+    before = Q(having(Kind.ACCESS, start_at__lt=start))
+    arrived = Q(having(Kind.ACCESS, start_at__gt=start, start_at__lt=end))
+    trial_ending = Q(
+        having(Kind.TRIAL, start_at__lt=end, end_at__gte=end, end_at__lt=end + TRIAL_ENDING)
+    )
+    unsubscribed = Q(having(Kind.SUBSCRIPTION, end_at__gte=start, end_at__lt=end))
+    asked = _asked_to_stop(project_id, end).filter(user=OuterRef("pk"))
+    conditions = {
+        Counted.ACTIVE: at_start | arrived,
+        Counted.ACTIVE_NOW: at_end,
+        Counted.START: at_start,
+        Counted.NEW: at_end & ~at_start & ~before,
+        Counted.BACK: at_end & ~at_start & before,
+        Counted.GONE: at_start & ~at_end,
+        Counted.CAME_AND_LEFT: arrived & ~at_start & ~at_end,
+        Counted.TRIAL: open_at(Kind.TRIAL, end=start + TICK)
+        | Q(having(Kind.TRIAL, start_at__gt=start, start_at__lt=end)),
+        Counted.TRIAL_ENDING: trial_ending,
+        Counted.UNSUBSCRIBED: unsubscribed & ~open_at(Kind.SUBSCRIPTION, end=end),
+        Counted.ASKED_TO_STOP: Q(Exists(asked)),
+    }
+    return conditions[counted]
+
+
+def holders_of(references: Sequence[str], *, now: datetime) -> Q:
+    """Return the condition that a user holds one of the offers now, whatever gives it."""
+    return _holding(now, offer__reference__in=references)
+
+
+def payment_holders(providers: Sequence[str], *, now: datetime) -> Q:
+    """
+    Return the condition that one of the providers gives a user access now.
+
+    Free copies and gifts received are nobody's charge: they count as OKAST.
+    """
+    held = Q(_held(Subscription, "user", now, provider__in=providers)) | Q(
+        _held(Purchase, "access_user", now, provider__in=providers, type=Purchase.Type.PACK)
+    )
+    if Provider.OKAST in providers:
+        held |= Q(_held(FreeCopy, "user", now))
+        held |= Q(_held(Purchase, "access_user", now, type=Purchase.Type.GIFT))
+    return held
+
+
+def _holding(now: datetime, **conditions: object) -> Q:
+    return (
+        Q(_held(Subscription, "user", now, **conditions))
+        | Q(_held(Purchase, "access_user", now, **conditions))
+        | Q(_held(FreeCopy, "user", now, **conditions))
+    )
+
+
+def _held(source: type[Source], user: str, now: datetime, **conditions: object) -> Exists:
+    held = source._default_manager.filter(
+        **{user: OuterRef("pk")}, access_start__lte=now, **conditions
+    )
+    return Exists(held.filter(Q(access_end=None) | Q(access_end__gt=now)))
+
+
+def payers_of(reference: str, project_id: int) -> list[int]:
+    """Return the users of the project with a subscription or purchase of this reference."""
+    paid = [
+        source._default_manager.filter(project_id=project_id, reference=reference)
+        for source in (Subscription, Purchase)
+    ]
+    subscriptions, purchases = (rows.values_list("user_id", flat=True) for rows in paid)
+    return list(subscriptions.union(purchases))

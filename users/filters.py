@@ -1,0 +1,416 @@
+"""What the Users page and its files may be narrowed by, every filter written out."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from analytics.selectors import viewers_in
+from backoffice.core.figures import Counted
+from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesField
+from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
+from backoffice.core.named_periods import DateRange, PeriodName, range_of
+from backoffice.core.pagination import Ordering
+from backoffice.core.periods import Month, Period, days_between
+from backoffice.core.scope import Scope
+from backoffice.core.territories import is_country, is_language
+from backoffice.core.text import fold
+from backoffice.projects.models import Project
+from subscriptions.models import Offer, Provider
+from subscriptions.selectors import holders_of, payers_of, payment_holders, users_behind
+from users.models import CustomField, User, UserQuerySet
+from users.selectors import account_counts, custom_fields
+
+ORDERINGS = {
+    "status": ("status", "registered_at", "pk"),
+    "name": ("sort_name", "pk"),
+    "email": ("email_key", "pk"),
+    "registered": ("registered_at", "pk"),
+    "modified": ("modified_at", "pk"),
+}
+BY_IDENTITY = {"name", "email"}
+DEFAULT_SORT = "-registered"
+SORT_CHOICES = [(f"{sign}{name}", name) for name in ORDERINGS for sign in ("", "-")]
+LARGEST_EXPONENT = 15
+STATUSES = {
+    "active": User.Status.ACTIVE,
+    "registered": User.Status.REGISTERED,
+    "cancelled": User.Status.CANCELLED,
+    "canceled": User.Status.CANCELLED,
+}
+STATUS_CHOICES = [(word, status.label) for word, status in STATUSES.items()]
+
+
+def ordering_named(name: str) -> Ordering:
+    """Return the order that the parameter `sort` names."""
+    return Ordering(name, ORDERINGS[name.removeprefix("-")], is_descending=name.startswith("-"))
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """From where a list is read: the project, the instant, and how much the reader may see."""
+
+    project: Project
+    now: datetime
+    sees_identity: bool
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.project.zone).date()
+
+
+class UserFilterForm(StrictFilterForm):
+    """The values of one filter bar, checked together."""
+
+    def __init__(self, *args: Any, viewpoint: Viewpoint, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.viewpoint = viewpoint
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        self._check_period(cleaned)
+        self._check_counted(cleaned)
+        if not self.viewpoint.sees_identity:
+            self._refuse_identity(cleaned)
+        return cleaned
+
+    def _check_period(self, cleaned: dict[str, Any]) -> None:
+        first, last = cleaned.get("from"), cleaned.get("to")
+        if cleaned.get("period") and (first or last):
+            self.add_error("period", _("Choose either a period or dates, not both."))
+        if first and last and first > last:
+            self.add_error("to", _("The last day lies before the first."))
+
+    def _check_counted(self, cleaned: dict[str, Any]) -> None:
+        month = cleaned.get("month")
+        if cleaned.get("counted"):
+            chosen = cleaned.get("period") or cleaned.get("from") or cleaned.get("to")
+            if chosen and cleaned.get("period") != PeriodName.ALL:
+                self.add_error("counted", _("A figure has its own month; leave the dates empty."))
+        elif month or cleaned.get("elapsed"):
+            self.add_error(None, _("A month can be chosen together with a figure only."))
+        if month and month > Month.of(self.viewpoint.today):
+            self.add_error("month", _("This month lies ahead."))
+
+    def _refuse_identity(self, cleaned: dict[str, Any]) -> None:
+        if cleaned.get("q"):
+            self.add_error("q", _("Your role may not search by name or e-mail."))
+        if str(cleaned.get("sort", "")).removeprefix("-") in BY_IDENTITY:
+            self.add_error("sort", _("Your role may not sort by name or e-mail."))
+
+
+class MonthField(forms.CharField):
+    """A month written YYYY-MM; cleans to `Month`, or none."""
+
+    def clean(self, value: Any) -> Month | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        if not re.fullmatch(r"(199\d|20\d\d|21\d\d)-(0[1-9]|1[0-2])", text, re.ASCII):
+            raise ValidationError(_("Write the month as YYYY-MM."), code="invalid")
+        return Month(int(text[:4]), int(text[5:]))
+
+
+class DayFilter(django_filters.Filter):
+    """A filter by a local day."""
+
+    field_class = BoundedDateField
+
+
+class MonthFilter(django_filters.Filter):
+    """A filter by a month."""
+
+    field_class = MonthField
+
+
+class ChartFilter(django_filters.FilterSet):
+    """Narrows cards and chart: to platforms, and to a period of local days."""
+
+    period = django_filters.ChoiceFilter(
+        label=gettext_lazy("Period"),
+        choices=PeriodName.choices,
+        method="keep_all",
+        empty_label=gettext_lazy("Automatic"),
+    )
+    platform = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Platform"), method="narrow_platform", choices=[]
+    )
+    # "from" is a word of Python's own; a class body takes it through its dictionary.
+    locals()["from"] = DayFilter(label=gettext_lazy("From"), method="keep_all")
+    to = DayFilter(label=gettext_lazy("To"), method="keep_all")
+
+    class Meta:
+        model = User
+        fields: tuple[str, ...] = ()  # Every filter is written out.
+        form = UserFilterForm
+
+    def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
+        self.viewpoint = viewpoint
+        super().__init__(data, queryset=User.objects.of(viewpoint.project))
+        self.platform_ids = dict(viewpoint.project.platforms.values_list("slug", "pk"))
+        self._offer("platform", viewpoint.project.platforms.values_list("slug", "name"))
+
+    def _offer(self, name: str, choices: Any) -> None:
+        self.filters[name].extra["choices"] = list(choices)
+
+    @cached_property
+    def form(self) -> UserFilterForm:
+        return self.get_form_class()(self.data, viewpoint=self.viewpoint)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The cleaned values; only of a valid form."""
+        return self.form.cleaned_data
+
+    @property
+    def scope(self) -> Scope:
+        """What cards and chart are narrowed to."""
+        chosen = self.values["platform"]
+        return Scope(
+            self.viewpoint.project.pk,
+            self.viewpoint.project.zone,
+            tuple(sorted(self.platform_ids[slug] for slug in chosen)),
+        )
+
+    @cached_property
+    def date_range(self) -> DateRange | None:
+        """The local days that the rows and the chart are narrowed to; none for all dates."""
+        first, last = self.values["from"], self.values["to"]
+        if first or last:
+            today = self.viewpoint.today
+            return DateRange(first or min(last, FIRST_DATE), last or max(first, today))
+        return range_of(self.values["period"] or self._automatic_period(), self.viewpoint.today)
+
+    def _automatic_period(self) -> str:
+        return PeriodName.MONTH
+
+    @property
+    def instants(self) -> Period | None:
+        """The instants of `date_range`."""
+        days = self.date_range
+        return days and days_between(days.first, days.last, self.viewpoint.project.zone)
+
+    def keep_all(self, users: UserQuerySet, _name: str, _value: object) -> UserQuerySet:
+        """Narrow nothing here: the parameter works together with others, in filter_queryset."""
+        return users
+
+    def narrow_platform(self, users: UserQuerySet, _name: str, slugs: list[str]) -> UserQuerySet:
+        return users.filter(platform__in=[self.platform_ids[slug] for slug in slugs])
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many rows a list has, and how many more the figure behind it counts."""
+
+    total: int
+    deleted: int
+    """Users of the same figure who were deleted since."""
+
+
+class ValuesFilter(django_filters.Filter):
+    """A filter by any of several exact values."""
+
+    field_class = ValuesField
+
+
+class UserFilter(ChartFilter):
+    """
+    Narrows the users of one project: the list, its files and their count take `rows`.
+
+    Statuses are those written on the rows; the view refreshes them first.
+    """
+
+    q = django_filters.CharFilter(label=gettext_lazy("Search"), method="keep_all", max_length=200)
+    status = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Status"), method="narrow_status", choices=STATUS_CHOICES
+    )
+    used = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Used platform"), method="narrow_used", choices=[]
+    )
+    country = ValuesFilter(
+        label=gettext_lazy("Country"), field_name="country", lookup_expr="in", check=is_country
+    )
+    language = ValuesFilter(
+        label=gettext_lazy("Language"), field_name="language", lookup_expr="in", check=is_language
+    )
+    offer = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Offer"), method="narrow_offer", choices=[]
+    )
+    provider = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Payment"), method="narrow_provider", choices=Provider.choices
+    )
+    counted = django_filters.ChoiceFilter(choices=Counted.choices, method="keep_all")
+    month = MonthFilter(method="keep_all")
+    elapsed = django_filters.ChoiceFilter(choices=[("1", "1")], method="keep_all")
+    sort = django_filters.ChoiceFilter(choices=SORT_CHOICES, method="keep_all")
+
+    def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
+        super().__init__(data, viewpoint=viewpoint)
+        project = viewpoint.project
+        self._offer("used", self.filters["platform"].extra["choices"])
+        offers = Offer.objects.filter(project=project).order_by("name", "pk")
+        self._offer("offer", offers.values_list("reference", "name"))
+        self.custom_fields = custom_fields(project.pk)
+        for field in self.custom_fields:
+            self.filters[f"custom.{field.key}"] = self._custom_filter(field)
+
+    def _custom_filter(self, field: CustomField) -> django_filters.Filter:
+        def narrow(users: UserQuerySet, _name: str, texts: list[str]) -> UserQuerySet:
+            wanted = Q()
+            for text in texts:
+                wanted |= Q(custom__contains={field.key: stored_value(field, text)})
+            return users.filter(wanted)
+
+        made = ValuesFilter(method=narrow, check=_checker_of(field), required=False)
+        made.parent, made.model = self, User
+        return made
+
+    @property
+    def ordering(self) -> Ordering:
+        return ordering_named(self.values["sort"] or DEFAULT_SORT)
+
+    @property
+    def window(self) -> Period:
+        """The part of a month in which the chosen figure is counted."""
+        now, zone = self.viewpoint.now, self.viewpoint.project.zone
+        month = self.values["month"] or Month.of(self.viewpoint.today)
+        if self.values["elapsed"]:
+            return month.elapsed(now, zone)
+        return month.period(zone).until(now)
+
+    def _automatic_period(self) -> str:
+        return PeriodName.ALL if self.values["q"] or self.values["counted"] else PeriodName.MONTH
+
+    @cached_property
+    def rows(self) -> UserQuerySet:
+        """The users that the list shows, in no order."""
+        return self.qs.present()
+
+    def filter_queryset(self, queryset: UserQuerySet) -> UserQuerySet:
+        users = super().filter_queryset(queryset)
+        if self.instants:
+            users = users.registered_in(self.instants)
+        if self.values["counted"]:
+            users = users.filter(self._counted())
+        if self.values["q"]:
+            users = users.filter(found_by(self.values["q"], self.viewpoint.project))
+        return users
+
+    def totals(self) -> Totals:
+        """Return how many rows there are: from day counts where the filter allows it."""
+        if self._narrowed_by() <= {"platform", "period", "from", "to"}:
+            return self._totals_by_registration()
+        if self._narrowed_by() <= {"platform", "period", "counted", "month", "elapsed"}:
+            return self._totals_with_deleted()
+        return Totals(self.rows.count(), 0)
+
+    def _narrowed_by(self) -> set[str]:
+        return {name for name, value in self.values.items() if value} & set(self.filters) - {
+            "sort"
+        }
+
+    def _totals_by_registration(self) -> Totals:
+        period = self.instants or Period(FIRST_INSTANT, LAST_INSTANT)
+        counts = account_counts(self.scope, [period.start, period.end])
+        before, after = counts[period.start], counts[period.end]
+        deleted = after.deleted - before.deleted
+        return Totals(after.registered - before.registered - deleted, deleted)
+
+    def _totals_with_deleted(self) -> Totals:
+        counted = self.qs.aggregate(
+            total=Count("pk", filter=Q(deleted_at=None)), deleted=Count("deleted_at")
+        )
+        return Totals(counted["total"], counted["deleted"])
+
+    def _counted(self) -> Q:
+        counted, window = Counted(self.values["counted"]), self.window
+        if counted == Counted.REGISTERED:
+            return Q(registered_at__gte=window.start, registered_at__lt=window.end)
+        if counted == Counted.VIEWERS:
+            return viewers_in(window, self.viewpoint.project.zone)
+        return users_behind(counted, self.viewpoint.project.pk, window)
+
+    def narrow_status(self, users: UserQuerySet, _name: str, words: list[str]) -> UserQuerySet:
+        return users.filter(status__in={STATUSES[word] for word in words})
+
+    def narrow_used(self, users: UserQuerySet, _name: str, slugs: list[str]) -> UserQuerySet:
+        wanted = [self.platform_ids[slug] for slug in slugs]
+        return users.filter(viewing__platform_ids__overlap=wanted)
+
+    def narrow_offer(self, users: UserQuerySet, _name: str, references: list[str]) -> UserQuerySet:
+        return users.filter(holders_of(references, now=self.viewpoint.now))
+
+    def narrow_provider(self, users: UserQuerySet, _name: str, names: list[str]) -> UserQuerySet:
+        return users.filter(payment_holders(names, now=self.viewpoint.now))
+
+
+def found_by(text: str, project: Project) -> Q:
+    """
+    Return the condition that a user is found by the text.
+
+    Every word is part of the name or address from three letters, a beginning below; or the
+    whole text is the user's id or the reference of a payment.
+    """
+    words = fold(text).split()
+    found = Q(pk__in=[]) if not words else Q()
+    for word in words:
+        found &= Q(search__text__contains=word if len(word) >= 3 else f" {word}")
+    if payers := payers_of(text.strip(), project.pk):
+        found |= Q(pk__in=payers)
+    try:
+        return found | Q(public_id=UUID(text.strip()))
+    except ValueError:
+        return found
+
+
+def stored_value(field: CustomField, text: str) -> str | int | float | bool:
+    """
+    Return the text as the value that the field stores.
+
+    :raises ValueError: if the field holds no such values.
+    """
+    if field.type == CustomField.Type.BOOLEAN:
+        return {"true": True, "false": False}[text.lower()]
+    if field.type == CustomField.Type.NUMBER:
+        return number_of(text)
+    if field.type == CustomField.Type.DATE:
+        return date.fromisoformat(text).isoformat()
+    return text
+
+
+def number_of(text: str) -> int | float:
+    """
+    Return the number that the text writes, whole if it can be.
+
+    :raises ValueError: if it is none, or too large to be stored.
+    """
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not number.is_finite() or abs(number.adjusted()) > LARGEST_EXPONENT:
+        raise ValueError(text)
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _checker_of(field: CustomField) -> Callable[[str], bool]:
+    def is_storable(text: str) -> bool:
+        try:
+            stored_value(field, text)
+        except (ValueError, KeyError):
+            return False
+        return True
+
+    return is_storable

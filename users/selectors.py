@@ -1,0 +1,108 @@
+"""Questions about accounts: how many were created, and which sign-up fields a project has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import connection
+
+from backoffice.core.running_counts import accumulate, bucket_days, edges_of
+from backoffice.core.scope import Scope
+from users.models import CustomField, RegistrationDay
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCounts:
+    """Accounts created before an instant."""
+
+    registered: int
+    """All of them, those deleted since included."""
+    deleted: int
+
+
+ACCOUNTS_BY_BUCKET = """
+    SELECT width_bucket(day, %(days)s::date[]) AS bucket, sum(registered), sum(deleted)
+    FROM users_registrationday
+    WHERE project_id = %(project)s
+      AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY bucket
+"""
+
+ACCOUNTS_OF_DAY_PARTS = """
+    SELECT edge.number, users.registered, users.deleted
+    FROM unnest(%(froms)s::timestamptz[], %(tos)s::timestamptz[])
+         WITH ORDINALITY AS edge (day_start, instant, number)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS registered, count(deleted_at) AS deleted
+        FROM users_user
+        WHERE project_id = %(project)s
+          AND registered_at >= edge.day_start AND registered_at < edge.instant
+          AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    ) AS users
+"""
+
+
+def account_counts(scope: Scope, instants: Sequence[datetime]) -> dict[datetime, AccountCounts]:
+    """
+    Return how many accounts were created before each instant, in two queries.
+
+    Source: the day counts for whole local days, the accounts for the day that an instant cuts.
+    """
+    edges = edges_of(instants, scope.zone)
+    values = {
+        "project": scope.project_id,
+        "platforms": scope.platforms,
+        "days": bucket_days(edges),
+        "froms": [edge.day_start for edge in edges],
+        "tos": [edge.instant for edge in edges],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(ACCOUNTS_BY_BUCKET, values)
+        buckets = cursor.fetchall()
+        cursor.execute(ACCOUNTS_OF_DAY_PARTS, values)
+        parts = {number: counts for number, *counts in cursor}
+    registered = accumulate(edges, [(bucket, count) for bucket, count, _ in buckets])
+    deleted = accumulate(edges, [(bucket, count) for bucket, _, count in buckets])
+    return {
+        edge.instant: AccountCounts(
+            registered=registered[edge.instant] + parts[number][0],
+            deleted=deleted[edge.instant] + parts[number][1],
+        )
+        for number, edge in enumerate(edges, start=1)
+    }
+
+
+REGISTERED_BY_DAY = """
+    SELECT day, sum(registered)
+    FROM users_registrationday
+    WHERE project_id = %(project)s AND day >= %(first)s AND day <= %(last)s
+      AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    GROUP BY day
+"""
+
+
+def registered_by_day(scope: Scope, first: date, last: date) -> dict[date, int]:
+    """Return the accounts created on each local day that had any, both ends included."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REGISTERED_BY_DAY,
+            {
+                "project": scope.project_id,
+                "platforms": scope.platforms,
+                "first": first,
+                "last": last,
+            },
+        )
+        return dict(cursor.fetchall())
+
+
+def first_registration_day(scope: Scope) -> date | None:
+    """Return the local day of the project's first account, whatever the platform; or none."""
+    days = RegistrationDay.objects.filter(project_id=scope.project_id, registered__gt=0)
+    return days.order_by("day").values_list("day", flat=True).first()
+
+
+def custom_fields(project_id: int) -> list[CustomField]:
+    """Return the project's sign-up fields in its order, archived ones included."""
+    fields = CustomField.objects.filter(project_id=project_id)
+    return list(fields.order_by("position", "pk"))
