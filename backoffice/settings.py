@@ -285,6 +285,14 @@ STORAGES = {
     "staticfiles": {"BACKEND": _static_storage},
 }
 
+# --- API for platforms ---------------------------------------------------------------------
+
+# What one key may send in the long run, and at once after a pause.
+API_REQUESTS_PER_SECOND = env_int("API_REQUESTS_PER_SECOND", 50, least=1)
+API_BURST_SECONDS = 2
+# The largest body read into memory, of a platform or of a form; files are no part of it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
 # --- Logs, metrics -------------------------------------------------------------------------
 
 # An exception's own words may hold personal data: in production only its kind and place are kept.
