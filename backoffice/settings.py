@@ -193,7 +193,8 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_SESSION_REMEMBER = True
+# Closing the browser ends the session, SESSION_HOURS at the latest.
+ACCOUNT_SESSION_REMEMBER = False
 # Only failures count: for an address of the network, and for an account.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "20/m/ip,5/5m/key"}
 MFA_ADAPTER = "backoffice.staff.adapters.SecondFactorAdapter"
