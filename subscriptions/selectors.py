@@ -438,3 +438,36 @@ def payers_of(reference: str, project_id: int) -> list[int]:
     ]
     subscriptions, purchases = (rows.values_list("user_id", flat=True) for rows in paid)
     return list(subscriptions.union(purchases))
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One source of a user that gives, gave or will give access."""
+
+    user_id: int
+    source: str
+    """"subscription", "pack", "gift" or "free_copy"."""
+    status: str
+    """As the provider reports it; empty for a free copy."""
+    start: datetime
+    end: datetime | None
+    trial_end: datetime | None = None
+
+
+def holdings_of(user_ids: Sequence[int]) -> dict[int, list[Holding]]:
+    """Return the sources with access of each of these users, in three queries."""
+    found: dict[int, list[Holding]] = {user_id: [] for user_id in user_ids}
+    subscriptions = Subscription.objects.filter(user__in=user_ids, access_start__isnull=False)
+    for row in subscriptions.values_list(
+        "user_id", "status", "access_start", "access_end", "trial_end"
+    ):
+        found[row[0]].append(Holding(row[0], "subscription", *row[1:]))
+    purchases = Purchase.objects.filter(access_user__in=user_ids, access_start__isnull=False)
+    for user_id, type_, *row in purchases.values_list(
+        "access_user_id", "type", "status", "access_start", "access_end"
+    ):
+        found[user_id].append(Holding(user_id, type_, *row))
+    copies = FreeCopy.objects.filter(user__in=user_ids, access_start__isnull=False)
+    for user_id, *row in copies.values_list("user_id", "access_start", "access_end"):
+        found[user_id].append(Holding(user_id, "free_copy", "", *row))
+    return found

@@ -18,11 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics.selectors import viewers_in
-from backoffice.core.figures import Counted
+from backoffice.core.figures import Counted, Grain
 from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesField
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
 from backoffice.core.named_periods import DateRange, PeriodName, range_of
-from backoffice.core.pagination import Ordering
+from backoffice.core.pagination import Cursor, CursorRefused, Ordering
 from backoffice.core.periods import Month, Period, days_between
 from backoffice.core.scope import Scope
 from backoffice.core.territories import is_country, is_language
@@ -44,6 +44,9 @@ BY_IDENTITY = {"name", "email"}
 DEFAULT_SORT = "-registered"
 SORT_CHOICES = [(f"{sign}{name}", name) for name in ORDERINGS for sign in ("", "-")]
 LARGEST_EXPONENT = 15
+DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
+DELIMITERS = dict(DELIMITER_CHOICES)
+HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
 STATUSES = {
     "active": User.Status.ACTIVE,
     "registered": User.Status.REGISTERED,
@@ -82,6 +85,8 @@ class UserFilterForm(StrictFilterForm):
         cleaned = super().clean()
         self._check_period(cleaned)
         self._check_counted(cleaned)
+        if cleaned.get("after") and cleaned.get("before"):
+            self.add_error("before", _("A page lies after a place or before it, not both."))
         if not self.viewpoint.sees_identity:
             self._refuse_identity(cleaned)
         return cleaned
@@ -123,10 +128,49 @@ class MonthField(forms.CharField):
         return Month(int(text[:4]), int(text[5:]))
 
 
+class PageSizeField(forms.IntegerField):
+    """How many rows a page shows: 10 to 100."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=10, max_value=100, **kwargs)
+
+
+class CursorField(forms.CharField):
+    """The text of a page link; cleans to the `Cursor` that it holds, or none."""
+
+    def __init__(self, *, sort: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sort = sort
+
+    def clean(self, value: Any) -> Cursor | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return Cursor.decode(text, ordering_named(self.sort))
+        except (CursorRefused, KeyError) as error:
+            raise ValidationError(
+                _("This page link is no longer valid: start again from the first page."),
+                code="cursor",
+            ) from error
+
+
 class DayFilter(django_filters.Filter):
     """A filter by a local day."""
 
     field_class = BoundedDateField
+
+
+class PageSizeFilter(django_filters.Filter):
+    """The number of rows a page."""
+
+    field_class = PageSizeField
+
+
+class CursorFilter(django_filters.Filter):
+    """A place in the list."""
+
+    field_class = CursorField
 
 
 class MonthFilter(django_filters.Filter):
@@ -208,6 +252,13 @@ class ChartFilter(django_filters.FilterSet):
 
     def narrow_platform(self, users: UserQuerySet, _name: str, slugs: list[str]) -> UserQuerySet:
         return users.filter(platform__in=[self.platform_ids[slug] for slug in slugs])
+
+
+class ChartFileFilter(ChartFilter):
+    """What the chart's file is narrowed by, and how it is written."""
+
+    delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
+    headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +405,35 @@ class UserFilter(ChartFilter):
 
     def narrow_provider(self, users: UserQuerySet, _name: str, names: list[str]) -> UserQuerySet:
         return users.filter(payment_holders(names, now=self.viewpoint.now))
+
+
+class UserListFilter(UserFilter):
+    """What the Users page reads from its address: the filter, the grain, the place in the list."""
+
+    grain = django_filters.ChoiceFilter(choices=Grain.choices, method="keep_all")
+    per_page = PageSizeFilter(method="keep_all")
+    after = CursorFilter(method="keep_all")
+    before = CursorFilter(method="keep_all")
+
+    def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
+        super().__init__(data, viewpoint=viewpoint)
+        for name in ("after", "before"):
+            # A cursor belongs to one order of the list.
+            self.filters[name].extra["sort"] = data.get("sort") or DEFAULT_SORT
+
+
+class BasicFileFilter(UserFilter):
+    """What the basic file reads from its address: the filter, and how the file is written."""
+
+    columns = ValuesFilter(method="keep_all", check=str.isprintable)
+    delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
+    headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")
+
+
+class CompleteFileFilter(BasicFileFilter):
+    """The same for the complete file, and which sign-up fields it has."""
+
+    custom = ValuesFilter(method="keep_all", check=str.isprintable)
 
 
 def found_by(text: str, project: Project) -> Q:

@@ -81,7 +81,7 @@ class _People(resources.ModelResource):
 
     class Meta:
         model = User
-        fields: tuple[str, ...] = ()  # Every column is written out.
+        fields: tuple[str, ...] = ("id", "first_name", "last_name", "email")
 
 
 class BasicResource(_People):
@@ -95,7 +95,8 @@ class BasicResource(_People):
     platform = Column("platform", _("Platform"), Guarded(F("platform__slug")))
 
     class Meta(_People.Meta):
-        export_order = (
+        # In the order of the file.
+        fields = (
             "id",
             "status",
             "first_name",
@@ -133,14 +134,17 @@ class CompleteResource(_People):
         Guarded(F("viewing__last_content__reference")),
     )
     viewing_seconds = Column(
-        "viewing_seconds", _("Total viewing time (seconds)"), Coalesce(F("viewing__viewing_seconds"), 0)
+        "viewing_seconds",
+        _("Total viewing time (seconds)"),
+        Coalesce(F("viewing__viewing_seconds"), 0),
     )
     media_viewed = Column(
         "media_viewed", _("Number of media viewed"), Coalesce(F("viewing__media_viewed"), 0)
     )
 
     class Meta(_People.Meta):
-        export_order = (
+        # In the order of the file.
+        fields = (
             "id",
             "first_name",
             "last_name",

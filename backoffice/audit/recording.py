@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from django.db.models import Model
 
 from backoffice.audit.models import AuditEvent
+from backoffice.core.logs import current_request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,13 @@ def record(
     outcome: AuditEvent.Outcome = AuditEvent.Outcome.DONE,
     reason: str = "",
     data: Mapping[str, Any] | None = None,
-    request_id: str = "",
+    request_id: str | None = None,
 ) -> AuditEvent:
     """
     Write one event in the caller's transaction, so that act and event stand or fall together.
 
     :param target: named by its public id if it has one, else by its key.
+    :param request_id: that of the request at hand, unless the act belongs to another.
     :param data: facts that JSON can say, without personal data: counts, filters, field names.
     """
     return AuditEvent.objects.create(
@@ -60,7 +62,7 @@ def record(
         **_columns_of_target(target),
         reason=reason,
         data=dict(data or {}),
-        request_id=request_id,
+        request_id=current_request_id() if request_id is None else request_id,
     )
 
 

@@ -1,4 +1,4 @@
-"""The closed list of the numbers whose users can be listed."""
+"""The closed lists of figures: the numbers whose users can be listed, the grains of a chart."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -20,3 +20,11 @@ class Counted(models.TextChoices):
     BACK = "back", _("Back in the month")
     GONE = "gone", _("Gone in the month")
     CAME_AND_LEFT = "came-and-left", _("Came and left within the month")
+
+
+class Grain(models.TextChoices):
+    """How much time one bar of the chart stands for."""
+
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")

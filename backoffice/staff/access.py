@@ -20,6 +20,8 @@ class Access:
     """The projects on which they hold a role, by name."""
     permissions: Mapping[int, frozenset[Permission]]
     """By project id: the permissions of all roles held there, added up."""
+    everywhere: frozenset[Permission] = NOTHING
+    """Those of the roles held on all projects, which also cover what belongs to none."""
 
     def project(self, slug: str) -> Project | None:
         """Return the project of that slug, if they hold a role on it."""
@@ -50,6 +52,7 @@ def access_of(staff: StaffMember) -> Access:
     return Access(
         projects=projects,
         permissions={one.pk: everywhere | by_project.get(one.pk, NOTHING) for one in projects},
+        everywhere=everywhere,
     )
 
 

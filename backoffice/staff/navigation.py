@@ -69,7 +69,7 @@ MENU: tuple[tuple[StrOrPromise, tuple[Entry, ...]], ...] = (
             Entry(_("Exports"), "jobs:exports", Permission.USERS_EXPORT),
             Entry(_("Jobs"), "jobs:list", Permission.SETTINGS_VIEW),
             Entry(_("Mail"), "jobs:mail", Permission.SETTINGS_VIEW),
-            Entry(_("Audit"), "audit:list", Permission.AUDIT_VIEW_OWN),
+            Entry(_("Audit"), "audit", Permission.AUDIT_VIEW_OWN),
         ),
     ),
     (

@@ -1,8 +1,9 @@
-"""Addresses of sign-in and of one's own account. django-allauth asks for its own names."""
+"""Addresses of sign-in, of one's own account and of the audit trail."""
 
 from django.urls import path
 from django.views.generic import RedirectView
 
+from backoffice.staff.views.audit_trail import AuditTrail
 from backoffice.staff.views.confirm import Confirm
 from backoffice.staff.views.language import SetLanguage
 from backoffice.staff.views.second_factor import (
@@ -13,11 +14,13 @@ from backoffice.staff.views.second_factor import (
 )
 from backoffice.staff.views.sign_in import SignIn, SignInCode, SignOut
 
+# django-allauth asks for its own names, without a namespace.
 urlpatterns = [
     path("", RedirectView.as_view(url="/users/", query_string=True), name="home"),
     path("sign-in/", SignIn.as_view(), name="account_login"),
     path("sign-in/code/", SignInCode.as_view(), name="mfa_authenticate"),
     path("sign-out/", SignOut.as_view(), name="account_logout"),
+    path("audit/", AuditTrail.as_view(), name="audit"),
     path("confirm/", Confirm.as_view(), name="confirm"),
     path("language/", SetLanguage.as_view(), name="set_language"),
     path("account/second-factor/", SecondFactorPage.as_view(), name="mfa_index"),

@@ -21,7 +21,7 @@ def _event(db):
         "DELETE FROM audit_auditevent",
         "TRUNCATE audit_auditevent",
         "TRUNCATE audit_auditevent CASCADE",
-        "INSERT INTO audit_auditevent TABLE audit_auditevent ON CONFLICT (id) DO UPDATE SET id = 1",
+        "INSERT INTO audit_auditevent TABLE audit_auditevent ON CONFLICT (id) DO UPDATE SET id=1",
     ],
 )
 def test_refused(statement):

@@ -1,0 +1,168 @@
+"""
+The roll-ups of viewings, computed anew from the raw rows.
+
+What each roll-up should hold stands here once, as a SELECT: `rebuild_rollups` fills the tables
+with it and `check_figures` compares the tables with it. `analytics.ingest` arrives at the same
+rows by adding differences.
+"""
+
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from backoffice.core.derived import DerivedTable
+
+# The views: viewings long enough, and not by a bot. %(projects)s is an array of project ids, or
+# NULL for all. `local_start` is the start on the project's own clock.
+VIEWS = """
+    SELECT v.user_id, v.started_at, v.id, v.project_id, v.platform_id, v.content_id,
+           v.watched_seconds, v.started_at AT TIME ZONE p.time_zone AS local_start
+    FROM analytics_viewing AS v
+    JOIN projects_project AS p ON p.id = v.project_id
+    JOIN analytics_device AS d ON d.id = v.device_id
+    WHERE v.watched_seconds >= p.minimum_view_seconds AND d.hardware_type <> 'bot'
+      AND (%(projects)s::bigint[] IS NULL OR v.project_id = ANY (%(projects)s::bigint[]))
+"""
+
+# The contents are collected in the order of viewing: the first and the last are its ends.
+USER_VIEWING = f"""
+    SELECT user_id, project_id, views, viewing_seconds, media_viewed,
+           contents[1]::bigint AS first_content_id, first_viewed_at,
+           contents[views]::bigint AS last_content_id, last_viewed_at, platform_ids
+    FROM (
+        SELECT user_id, min(project_id) AS project_id, count(*)::int AS views,
+               sum(watched_seconds) AS viewing_seconds,
+               count(DISTINCT content_id)::int AS media_viewed,
+               array_agg(content_id ORDER BY started_at, id) AS contents,
+               min(started_at) AS first_viewed_at, max(started_at) AS last_viewed_at,
+               array_agg(DISTINCT platform_id)::bigint[] AS platform_ids
+        FROM ({VIEWS}) AS views
+        GROUP BY user_id
+    ) AS users
+"""
+
+USER_MEDIA = f"""
+    SELECT user_id, min(project_id) AS project_id,
+           array_agg(DISTINCT content_id)::bigint[] AS content_ids
+    FROM ({VIEWS}) AS views
+    GROUP BY user_id
+"""
+
+# Month after month, each in the order of users: both indexes grow in pages that are at hand.
+VIEWER_MONTH = f"""
+    SELECT months.user_id, months.month, u.project_id, u.platform_id AS account_platform_id,
+           months.first_viewed_at
+    FROM (
+        SELECT user_id, date_trunc('month', local_start)::date AS month,
+               min(started_at) AS first_viewed_at
+        FROM ({VIEWS}) AS views
+        GROUP BY user_id, month
+    ) AS months
+    JOIN users_user AS u ON u.id = months.user_id
+    ORDER BY month, user_id
+"""
+
+# A count of the stored months, which are compared with the viewings themselves.
+VIEWER_DAY = """
+    SELECT m.project_id, m.account_platform_id AS platform_id,
+           (m.first_viewed_at AT TIME ZONE p.time_zone)::date AS day,
+           count(*)::int AS first_viewers
+    FROM analytics_viewermonth AS m
+    JOIN projects_project AS p ON p.id = m.project_id
+    WHERE %(projects)s::bigint[] IS NULL OR m.project_id = ANY (%(projects)s::bigint[])
+    GROUP BY m.project_id, m.account_platform_id, day
+"""
+
+VIEWING_DAY = f"""
+    SELECT project_id, platform_id, local_start::date AS day, count(*)::int AS views,
+           sum(watched_seconds) AS viewing_seconds
+    FROM ({VIEWS}) AS views
+    GROUP BY project_id, platform_id, day
+"""
+
+# The order matters: the days of viewers are counted from their months.
+ROLLUPS = (
+    DerivedTable(
+        name="user viewing",
+        table="analytics_userviewing",
+        key=("user_id",),
+        values=(
+            "project_id",
+            "views",
+            "viewing_seconds",
+            "media_viewed",
+            "first_content_id",
+            "first_viewed_at",
+            "last_content_id",
+            "last_viewed_at",
+            "platform_ids",
+        ),
+        expected=USER_VIEWING,
+    ),
+    DerivedTable(
+        name="user media",
+        table="analytics_usermedia",
+        key=("user_id",),
+        values=("project_id", "content_ids"),
+        expected=USER_MEDIA,
+    ),
+    DerivedTable(
+        name="viewer months",
+        table="analytics_viewermonth",
+        key=("user_id", "month"),
+        values=("project_id", "account_platform_id", "first_viewed_at"),
+        expected=VIEWER_MONTH,
+    ),
+    DerivedTable(
+        name="viewer days",
+        table="analytics_viewerday",
+        key=("project_id", "platform_id", "day"),
+        values=("first_viewers",),
+        expected=VIEWER_DAY,
+        are_counters=True,
+    ),
+    DerivedTable(
+        name="viewing days",
+        table="analytics_viewingday",
+        key=("project_id", "platform_id", "day"),
+        values=("views", "viewing_seconds"),
+        expected=VIEWING_DAY,
+        are_counters=True,
+    ),
+)
+
+# Sorting and grouping tens of millions of rows: with the usual few megabytes most of the time
+# would go to disk. Holds until the end of the transaction.
+ROOM_FOR_LARGE_SORTS = """
+    SET LOCAL work_mem = '256MB';
+    SET LOCAL maintenance_work_mem = '256MB';
+    SET LOCAL jit = off;
+    SET LOCAL statement_timeout = 0;
+"""
+
+
+@transaction.atomic
+def rebuild_rollups(project_ids: Sequence[int] | None = None) -> None:
+    """
+    Replace the roll-ups of these projects, or of all, by what the raw viewings give.
+
+    Writers wait until the end, readers only while tables are emptied for all projects. Source:
+    the viewings that are views, one pass for each roll-up; about 150,000 viewings a second.
+    """
+    values = {"projects": None if project_ids is None else list(project_ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(ROOM_FOR_LARGE_SORTS)
+        for rollup in ROLLUPS:
+            rollup.lock(cursor)
+        for rollup in ROLLUPS:
+            if project_ids is None:
+                cursor.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(rollup.table)))
+            else:
+                cursor.execute(
+                    sql.SQL("DELETE FROM {} WHERE project_id = ANY (%(projects)s)").format(
+                        sql.Identifier(rollup.table)
+                    ),
+                    values,
+                )
+            rollup.fill(cursor, values)

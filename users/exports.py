@@ -1,0 +1,92 @@
+"""The files of the Users page: which columns, which rows, and the line each leaves behind."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from backoffice.core.exports import CsvFile, write_csv
+from users.filters import DELIMITERS, BasicFileFilter, CompleteFileFilter
+from users.models import CustomField
+from users.resources import BasicResource, Column, CompleteResource, columns_of, custom_column
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """One kind of file over the list: its name, its filter and its fixed columns."""
+
+    name: str
+    filterset: type[BasicFileFilter]
+    resource: type[BasicResource] | type[CompleteResource]
+
+
+BASIC = ListFile("basic", BasicFileFilter, BasicResource)
+COMPLETE = ListFile("complete", CompleteFileFilter, CompleteResource)
+
+
+def columns_asked(kind: ListFile, asked: BasicFileFilter, *, language: str) -> list[Column]:
+    """
+    Return the columns that a valid filter asks for, in the order of the file.
+
+    :raises ValidationError: if it asks for a column that the file does not have, or twice.
+    """
+    columns = columns_of(kind.resource)
+    columns += [custom_column(field, language) for field in _custom_fields(kind, asked)]
+    names = [name for value in asked.values["columns"] for name in value.split(",")]
+    if not names:
+        return columns
+    by_name = {column.column_name: column for column in columns}
+    if unknown := [name for name in names if name not in by_name]:
+        raise ValidationError(
+            _("Unknown column: %(names)s."), params={"names": ", ".join(unknown[:5])[:200]}
+        )
+    if len(set(names)) < len(names):
+        raise ValidationError(_("A column can be chosen once only."))
+    return [by_name[name] for name in names]
+
+
+def _custom_fields(kind: ListFile, asked: BasicFileFilter) -> Iterable[CustomField]:
+    live = [field for field in asked.custom_fields if field.archived_at is None]
+    if kind is BASIC:
+        return live
+    keys = asked.values["custom"]
+    if ALL in keys:
+        return live
+    by_key = {field.key: field for field in asked.custom_fields}
+    if unknown := [key for key in keys if key not in by_key]:
+        raise ValidationError(
+            _("Unknown sign-up field: %(names)s."), params={"names": ", ".join(unknown[:5])[:200]}
+        )
+    return [by_key[key] for key in dict.fromkeys(keys)]
+
+
+def write_list(asked: BasicFileFilter, columns: list[Column]) -> CsvFile:
+    """Return the file of the filter's rows, in the list's order."""
+    sees_identity = asked.viewpoint.sees_identity
+    in_words = asked.values["headers"] == "words"
+    cells = [column.expression if sees_identity else column.masked for column in columns]
+    rows = asked.rows.order_by(*asked.ordering.order_by()).values_list(*cells)
+    return write_csv(
+        [str(column.label) if in_words else column.column_name for column in columns],
+        rows,
+        zone=asked.viewpoint.project.zone,
+        delimiter=DELIMITERS[asked.values["delimiter"] or "comma"],
+    )
+
+
+def filter_for_audit(asked: Any) -> dict[str, Any]:
+    """Return the parameters of a filter, with what may be personal only as given."""
+    told = {}
+    for name, values in asked.data.lists():
+        is_personal = name == "q" or name.startswith("custom.")
+        told[name] = "given" if is_personal else values
+    return told
+
+
+def file_name(what: str, project_slug: str, now: datetime) -> str:
+    return f"{project_slug}-{what}-{now:%Y-%m-%d}.csv"
