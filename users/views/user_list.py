@@ -5,9 +5,8 @@ from typing import Any, TypeVar
 
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.generic import TemplateView
 
 from backoffice.core.addresses import pairs_of, with_parameters
@@ -75,7 +74,7 @@ class FilteredUsers(StaffPage):
         return get_language() or "en"
 
 
-class UserList(FilteredUsers, TemplateView):
+class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     """How the month goes, who registered, and where to find anybody."""
 
     permission_required = Permission.USERS_VIEW

@@ -1,4 +1,4 @@
-"""The rows of the users table, prepared here: fifty rows of template tags cost more than their SQL."""
+"""The rows of the users table, prepared here: template tags would cost more than the SQL."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
