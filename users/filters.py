@@ -49,6 +49,8 @@ WORD_PART = 3
 DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
 DELIMITERS = dict(DELIMITER_CHOICES)
 HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
+# Parameters that choose how rows are shown, not which.
+NARROW_NOTHING = {"sort", "grain", "per_page", "after", "before"}
 STATUSES = {
     "active": User.Status.ACTIVE,
     "registered": User.Status.REGISTERED,
@@ -205,8 +207,10 @@ class ChartFilter(django_filters.FilterSet):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         self.viewpoint = viewpoint
         super().__init__(data, queryset=User.objects.of(viewpoint.project))
-        self.platform_ids = dict(viewpoint.project.platforms.values_list("slug", "pk"))
-        self._offer("platform", viewpoint.project.platforms.values_list("slug", "name"))
+        platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
+        self.platform_ids = {platform.slug: platform.pk for platform in platforms}
+        self.platform_names = {platform.pk: platform.name for platform in platforms}
+        self._offer("platform", [(platform.slug, platform.name) for platform in platforms])
 
     def _offer(self, name: str, choices: Any) -> None:
         self.filters[name].extra["choices"] = list(choices)
@@ -376,9 +380,7 @@ class UserFilter(ChartFilter):
         return Totals(self.rows.count(), 0)
 
     def _narrowed_by(self) -> set[str]:
-        return {name for name, value in self.values.items() if value} & set(self.filters) - {
-            "sort"
-        }
+        return {name for name, value in self.values.items() if value} - NARROW_NOTHING
 
     def _totals_by_registration(self) -> Totals:
         period = self.instants or Period(FIRST_INSTANT, LAST_INSTANT)

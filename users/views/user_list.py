@@ -158,7 +158,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             zone=self.zone,
             language=self.language,
             sees_identity=self.viewpoint.sees_identity,
-            platform_names=dict(self.project.platforms.values_list("pk", "name")),
+            platform_names=asked.platform_names,
             actions=list(self._actions()),
         )
         return {
