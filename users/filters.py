@@ -205,8 +205,9 @@ class ChartFilter(django_filters.FilterSet):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         self.viewpoint = viewpoint
         super().__init__(data, queryset=User.objects.of(viewpoint.project))
-        self.platform_ids = dict(viewpoint.project.platforms.values_list("slug", "pk"))
-        self._offer("platform", viewpoint.project.platforms.values_list("slug", "name"))
+        self.platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
+        self.platform_ids = {platform.slug: platform.pk for platform in self.platforms}
+        self._offer("platform", [(platform.slug, platform.name) for platform in self.platforms])
 
     def _offer(self, name: str, choices: Any) -> None:
         self.filters[name].extra["choices"] = list(choices)

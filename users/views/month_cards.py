@@ -20,6 +20,7 @@ from subscriptions.models import AccessSpan
 from subscriptions.selectors import (
     Bridge,
     bridge,
+    counts_of_windows,
     trials_ending,
     users_asked_to_stop,
     users_unsubscribed,
@@ -79,12 +80,15 @@ def month_figures(scope: Scope, now: datetime, *, has_trials: bool) -> MonthFigu
     windows = list(months)
     end = months.so_far.end
     kind = AccessSpan.Kind
+    counts = counts_of_windows(scope, [kind.ACCESS, kind.TRIAL], windows)
     return MonthFigures(
         registered=_registered(scope, windows),
-        active=Triple(*users_with_access(scope, kind.ACCESS, windows)),
-        trial=Triple(*users_with_access(scope, kind.TRIAL, windows)) if has_trials else None,
+        active=Triple(*users_with_access(scope, kind.ACCESS, windows, counts)),
+        trial=Triple(*users_with_access(scope, kind.TRIAL, windows, counts))
+        if has_trials
+        else None,
         unsubscribed=Triple(*users_unsubscribed(scope, windows)),
-        bridge=bridge(scope, months.so_far),
+        bridge=bridge(scope, months.so_far, counts),
         viewers=viewers(scope, months.so_far),
         trials_ending=trials_ending(scope, end) if has_trials else 0,
         asked_to_stop=users_asked_to_stop(scope, end),

@@ -5,9 +5,8 @@ from typing import Any, TypeVar
 
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.generic import TemplateView
 
 from backoffice.core.addresses import pairs_of, with_parameters
@@ -159,7 +158,7 @@ class UserList(FilteredUsers, TemplateView):
             zone=self.zone,
             language=self.language,
             sees_identity=self.viewpoint.sees_identity,
-            platform_names=dict(self.project.platforms.values_list("pk", "name")),
+            platform_names={platform.pk: platform.name for platform in asked.platforms},
             actions=list(self._actions()),
         )
         return {

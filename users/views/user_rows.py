@@ -1,4 +1,4 @@
-"""The rows of the users table, prepared here: fifty rows of template tags cost more than their SQL."""
+"""The rows of the users table, prepared here: template tags for fifty rows are slow."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
