@@ -132,8 +132,8 @@ EXPECTED_STATUS = """
            CASE WHEN is_active THEN current_end ELSE next_start END AS status_until
     FROM (
         SELECT u.id,
-               coalesce(bool_or(s.start_at <= %(now)s AND (s.end_at IS NULL OR s.end_at > %(now)s)),
-                        false) AS is_active,
+               coalesce(bool_or(s.start_at <= %(now)s
+                                AND (s.end_at IS NULL OR s.end_at > %(now)s)), false) AS is_active,
                coalesce(bool_or(s.end_at <= %(now)s), false) AS has_ended,
                min(s.end_at) FILTER (WHERE s.start_at <= %(now)s AND s.end_at > %(now)s)
                    AS current_end,
