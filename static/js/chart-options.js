@@ -4,40 +4,7 @@
 // length, a bar each; null where the day is still to come; running is the index of the bar that is
 // not over, or null. Labels and names are written by the server, in the reader's language.
 
-const TRANSPARENT = "rgba(0, 0, 0, 0)";
-
-function groundOf(element) {
-  const colour = getComputedStyle(element).backgroundColor;
-  return colour === TRANSPARENT && element.parentElement ? groundOf(element.parentElement) : colour;
-}
-
-// The house's colours, read anew for each drawing: they differ between the themes.
-export function coloursOf(element) {
-  const style = getComputedStyle(element);
-  const read = (name) => style.getPropertyValue(name).trim();
-  return {
-    bar: read("--chart-bar"),
-    line: read("--chart-line"),
-    thin: read("--chart-line-2"),
-    text: read("--chart-text"),
-    grid: read("--chart-grid"),
-    ground: groundOf(element),
-    font: style.fontFamily,
-  };
-}
-
-// The figures of one bar in words, line by line: for the tooltip, and to be read aloud.
-export function figuresOf(data, index) {
-  const { names } = data;
-  const format = new Intl.NumberFormat(data.locale);
-  const isRunning = index === data.running;
-  const lines = [data.labels[index] + (isRunning ? ` (${names.running})` : "")];
-  for (const key of ["registered", "cumulative", "endOfDay"]) {
-    const value = data[key][index];
-    if (value !== null) lines.push(`${names[key]}: ${format.format(value)}`);
-  }
-  return lines;
-}
+import { figuresOf } from "./chart-words.js";
 
 function xAxis(data, colours) {
   return {

@@ -5,7 +5,9 @@
 // height. The same figures stand in <details data-chart-table open>, which is closed when the
 // drawing is there and stays open if it fails.
 
-import { coloursOf, figuresOf, optionsOf } from "./chart-options.js";
+import { coloursOf } from "./chart-colours.js";
+import { optionsOf } from "./chart-options.js";
+import { figuresOf } from "./chart-words.js";
 
 const HEIGHT = 248; // pixels, where the style sheet says none
 
