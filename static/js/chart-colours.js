@@ -3,8 +3,9 @@
 const TRANSPARENT = "rgba(0, 0, 0, 0)";
 
 function groundOf(element) {
-  const colour = getComputedStyle(element).backgroundColor;
-  return colour === TRANSPARENT && element.parentElement ? groundOf(element.parentElement) : colour;
+  const ground = getComputedStyle(element).backgroundColor;
+  const around = element.parentElement;
+  return ground === TRANSPARENT && around ? groundOf(around) : ground;
 }
 
 // Read anew for each drawing: the themes differ.

@@ -49,7 +49,7 @@ function bars(data, colours) {
       color: colours.ground,
       borderColor: colours.text,
       borderType: "dashed",
-      decal: { color: colours.bar, dashArrayX: [1, 0], dashArrayY: [3, 3], rotation: -Math.PI / 4 },
+      decal: { color: colours.bar, dashArrayX: [1, 0], dashArrayY: [3, 3], rotation: -0.8 },
     },
     label: {
       show: true,

@@ -1,8 +1,8 @@
 // The chart of registered and active users: drawn by ECharts, read by keyboard and aloud.
 //
-// Hook: <div data-chart="id" data-chart-lib="address of ECharts" aria-label="…">, "id" being that of
-// the data (json_script; their shape is in chart-options.js). The style sheet gives the element its
-// height. The same figures stand in <details data-chart-table open>, which is closed when the
+// Hook: <div data-chart="id" data-chart-lib="address of ECharts" aria-label="…">, "id" being that
+// of the data (json_script; their shape is in chart-options.js). The style sheet gives the element
+// its height. The same figures stand in <details data-chart-table open>, which is closed when the
 // drawing is there and stays open if it fails.
 
 import { coloursOf } from "./chart-colours.js";

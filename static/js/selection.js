@@ -83,10 +83,7 @@ class Selection {
 
   show() {
     const { boxes } = this;
-    for (const box of boxes) {
-      box.checked = this.all || this.ids.has(box.value);
-      box.closest("tr").toggleAttribute("data-ticked", box.checked);
-    }
+    for (const box of boxes) box.checked = this.all || this.ids.has(box.value);
     const ticked = boxes.filter((box) => box.checked).length;
     const page = this.list.querySelector("[data-select-page]");
     page.hidden = false;

@@ -12,7 +12,8 @@ const leaving = new Map(); // tip -> timer
 const closing = new WeakSet(); // tips that give the focus back just now
 
 const tipOf = (button) => document.getElementById(button.getAttribute("popovertarget"));
-const buttonOf = (tip) => document.querySelector(`${BUTTON}[popovertarget="${CSS.escape(tip.id)}"]`);
+const buttonOf = (tip) =>
+  document.querySelector(`${BUTTON}[popovertarget="${CSS.escape(tip.id)}"]`);
 const isOpen = (tip) => tip.matches(":popover-open");
 
 // The tip whose button or text the element lies in, and that button; nothing elsewhere.
