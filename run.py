@@ -209,6 +209,8 @@ def serve(rest: list[str]) -> int:
 
     options = serve_options(rest)
     check_port(options.port)
+    # Also where the shell that started this in the background had it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     os.environ["BIND"] = f"127.0.0.1:{options.port}"
     is_production = os.environ.get("PRODUCTION") == "1"
@@ -241,7 +243,7 @@ MANAGE = [sys.executable, "manage.py"]
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Treat SIGTERM as Ctrl-C."""
+    """Unwind the stack, so that all that was started is stopped in order."""
     raise KeyboardInterrupt
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,11 +28,9 @@ from ninja.parser import Parser
 
 from analytics.api import router as contents
 from backoffice.core.wire import ApiError, invalid
-from backoffice.projects.api import PlatformKey, internal_error, too_large
+from backoffice.projects.api import PlatformKey, too_large
 from subscriptions.api import router as money
 from users.api import router as users
-
-logger = logging.getLogger("backoffice.api")
 
 ROOT = "/api/v1/"
 
@@ -158,11 +155,6 @@ def _on_cut_short(_request: HttpRequest, _error: UnreadablePostError) -> HttpRes
     return answer(ApiError(400, "malformed", "The body broke off."))
 
 
-def _on_anything_else(request: HttpRequest, error: Exception) -> HttpResponse:
-    logger.error("A call of a platform failed.", exc_info=error, extra={"path": request.path})
-    return answer(internal_error())
-
-
 # --- Assembly ------------------------------------------------------------------------------
 
 api = NinjaAPI(
@@ -178,9 +170,9 @@ api = NinjaAPI(
 api.add_router("", users)
 api.add_router("", contents)
 api.add_router("", money)
+# What is not expected goes on to the addresses' handler500, which answers in the same shape.
 # Ninja's type says that a handler may be given a class; it is always given an error.
 HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
-    Exception: _on_anything_else,
     ApiError: _on_api_error,
     HttpError: _on_http_error,
     AuthenticationError: _on_no_key,

@@ -359,40 +359,44 @@ def users_behind(counted: Counted, project_id: int, window: Period) -> Q:
     :raises KeyError: for any other.
     """
 
-    def having(kind: int, **conditions: datetime | None) -> Exists:
-        return Exists(AccessSpan.objects.filter(user=OuterRef("pk"), kind=kind, **conditions))
-
-    def open_at(kind: int, *, end: datetime) -> Q:
-        """Held just before the instant."""
-        return Q(having(kind, start_at__lt=end, end_at=None)) | Q(
-            having(kind, start_at__lt=end, end_at__gte=end)
-        )
-
     start, end = window.start, window.end
-    at_start = open_at(Kind.ACCESS, end=start + TICK)
-    at_end = open_at(Kind.ACCESS, end=end)
-    before = Q(having(Kind.ACCESS, start_at__lt=start))
-    arrived = Q(having(Kind.ACCESS, start_at__gt=start, start_at__lt=end))
-    trial_ending = Q(
-        having(Kind.TRIAL, start_at__lt=end, end_at__gte=end, end_at__lt=end + TRIAL_ENDING)
-    )
-    unsubscribed = Q(having(Kind.SUBSCRIPTION, end_at__gte=start, end_at__lt=end))
-    asked = _asked_to_stop(project_id, end).filter(user=OuterRef("pk"))
+    spans = AccessSpan.objects.filter(project_id=project_id)
+    access = spans.filter(kind=Kind.ACCESS)
+    at_start = Q(start_at__lte=start) & (Q(end_at=None) | Q(end_at__gt=start))
+    at_end = Q(start_at__lt=end) & (Q(end_at=None) | Q(end_at__gte=end))
+    within = Q(start_at__lt=end) & (Q(end_at=None) | Q(end_at__gt=start))
+    begun = Q(start_at__gt=start, start_at__lt=end)
+    # Somebody new at the end holds a span that began in the window: few rows to look at.
+    arrived_and_stayed = _of(access.filter(begun & at_end))
+    subscription, trial = spans.filter(kind=Kind.SUBSCRIPTION), spans.filter(kind=Kind.TRIAL)
+    ending = Q(start_at__lt=end, end_at__gte=end, end_at__lt=end + TRIAL_ENDING)
+    ended = Q(end_at__gte=start, end_at__lt=end)
+    held_at_start, held_at_end = _has(access, at_start), _has(access, at_end)
+    held_before = _has(access, Q(start_at__lt=start))
     conditions = {
-        Counted.ACTIVE: at_start | arrived,
-        Counted.ACTIVE_NOW: at_end,
-        Counted.START: at_start,
-        Counted.NEW: at_end & ~at_start & ~before,
-        Counted.BACK: at_end & ~at_start & before,
-        Counted.GONE: at_start & ~at_end,
-        Counted.CAME_AND_LEFT: arrived & ~at_start & ~at_end,
-        Counted.TRIAL: open_at(Kind.TRIAL, end=start + TICK)
-        | Q(having(Kind.TRIAL, start_at__gt=start, start_at__lt=end)),
-        Counted.TRIAL_ENDING: trial_ending,
-        Counted.UNSUBSCRIBED: unsubscribed & ~open_at(Kind.SUBSCRIPTION, end=end),
-        Counted.ASKED_TO_STOP: Q(Exists(asked)),
+        Counted.ACTIVE: _of(access.filter(within)),
+        Counted.ACTIVE_NOW: _of(access.filter(at_end)),
+        Counted.START: _of(access.filter(at_start)),
+        Counted.NEW: arrived_and_stayed & ~held_at_start & ~held_before,
+        Counted.BACK: arrived_and_stayed & ~held_at_start & held_before,
+        Counted.GONE: _of(access.filter(at_start & Q(end_at__lt=end))) & ~held_at_end,
+        Counted.CAME_AND_LEFT: _of(access.filter(begun)) & ~held_at_start & ~held_at_end,
+        Counted.TRIAL: _of(trial.filter(within)),
+        Counted.TRIAL_ENDING: _of(trial.filter(ending)),
+        Counted.UNSUBSCRIBED: _of(subscription.filter(ended)) & ~_has(subscription, at_end),
+        Counted.ASKED_TO_STOP: Q(pk__in=_asked_to_stop(project_id, end).values("user_id")),
     }
     return conditions[counted]
+
+
+def _of(spans: QuerySet[AccessSpan]) -> Q:
+    """Return the condition of being the user of one of the spans, found from the spans."""
+    return Q(pk__in=spans.values("user_id"))
+
+
+def _has(spans: QuerySet[AccessSpan], condition: Q) -> Q:
+    """Return the condition of having such a span, looked up for each user."""
+    return Q(Exists(spans.filter(condition, user=OuterRef("pk"))))
 
 
 def holders_of(references: Sequence[str], *, now: datetime) -> Q:

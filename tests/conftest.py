@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.db import connection
 
@@ -14,6 +15,25 @@ from backoffice import postgres
 from backoffice.core.permissions import Role
 from backoffice.projects.models import Project
 from backoffice.staff.models import StaffMember, StaffRole
+
+# The usual run tries the same few cases each time; `--hypothesis-profile=thorough` many new ones.
+hypothesis.settings.register_profile(
+    "usual",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[
+        # One test's cases share its transaction; each makes a project of its own.
+        hypothesis.HealthCheck.function_scoped_fixture,
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.data_too_large,
+    ],
+)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("usual"), max_examples=1000, derandomize=False
+)
+hypothesis.settings.load_profile("usual")
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
@@ -89,12 +90,13 @@ def repair_words(_cursor: CursorWrapper) -> None:
 
 def wrong_words() -> Iterator[tuple[int, Words, Words]]:
     """Yield id, stored and expected words of each user whose stored ones differ."""
-    rows = User.objects.order_by("pk").values_list(
+    users = User.objects.order_by("pk").values_list(
         "pk", "email", "email_key", "first_name", "last_name", "sort_name", "project_id",
         "registered_at", "deleted_at", "search__project_id", "search__registered_at",
         "search__text",
     )  # fmt: skip
-    for row in rows.iterator(chunk_size=CHUNK):
+    rows: Iterator[tuple[Any, ...]] = users.iterator(chunk_size=CHUNK)
+    for row in rows:
         pk, email, key, first, last, sort, project_id, registered, deleted, *search = row
         stored = Words(key, sort, (search[0], search[1], search[2]) if search[0] else None)
         expected = Words("", "", None)

@@ -79,6 +79,8 @@ LONGEST_IDEMPOTENCY_KEY: Final = 255
 # A refusal that the same body may meet again or not, depending on what is there.
 KEPT_REFUSALS: Final = frozenset({404, 409})
 
+INTERNAL: Final = ApiError(500, "internal", "Something went wrong.")
+
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 # A few at a time: every new answer removes more than it adds.
@@ -151,7 +153,7 @@ def _run(call: Callable[[], Status[Any]]) -> tuple[StoredAnswer, Exception | Non
         # Where the database failed, nothing can be kept, and the next try may go well.
         raise
     except Exception as error:  # noqa: BLE001 (kept, then raised again)
-        return StoredAnswer(status=500, body=internal_error().body), error
+        return StoredAnswer(status=500, body=INTERNAL.body), error
     answer = StoredAnswer(status=result.status_code, body=result.value.model_dump(mode="json"))
     answer.target_id = answer.body.get("id")
     return answer, None
@@ -183,11 +185,6 @@ def _fingerprint(request: HttpRequest) -> str:
     """Return a keyed hash of the request: the body may hold a password."""
     asked = b"\n".join([str(request.method).encode(), request.path.encode(), request.body])
     return salted_hmac("backoffice.projects.api", asked, algorithm="sha256").hexdigest()
-
-
-def internal_error() -> ApiError:
-    """Return the answer to what should not have happened."""
-    return ApiError(500, "internal", "Something went wrong here; it has been noted.")
 
 
 def too_large() -> ApiError:

@@ -18,12 +18,13 @@ class Fails(View):
 
 
 urlpatterns = [
-    *urls.urlpatterns,
     path("down/", Fails.as_view(error=OperationalError("secret words"))),
     path("closed/", Fails.as_view(error=InterfaceError("secret words"))),
     path("api/v1/down", Fails.as_view(error=OperationalError("secret words"))),
     path("bug/", Fails.as_view(error=RuntimeError("secret words"))),
     path("api/v1/bug", Fails.as_view(error=RuntimeError("secret words"))),
+    # Last: below its address the API answers whatever nobody else does.
+    *urls.urlpatterns,
 ]
 handler500 = ServerError.as_view()
 
