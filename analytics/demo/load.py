@@ -6,11 +6,11 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from analytics.demo import catalogue
 from analytics.demo.indexes import without_indexes
+from analytics.demo.named import create_demo_staff, name_users
 from analytics.demo.payments import create_payments
 from analytics.demo.people import analyse, create_people, create_random, run
-from analytics.demo.staff import create_staff
+from analytics.demo.services import SERVICES, create_project
 from analytics.demo.viewings import create_viewings
 from analytics.rollups import rebuild_rollups
 from backoffice.core.periods import Month
@@ -45,7 +45,15 @@ CONTINUE_USER_IDS = """
     SELECT setval(pg_get_serial_sequence('users_user', 'id'), (SELECT max(id) FROM users_user))
 """
 
-LEAST_USERS = 100
+# Writing each status left as many dead rows as there are users: the table is written anew.
+REWRITE_USERS = """
+    CREATE TEMP TABLE demo_users ON COMMIT DROP AS SELECT * FROM users_user ORDER BY id;
+    TRUNCATE users_user;
+    INSERT INTO users_user SELECT * FROM demo_users;
+    DROP TABLE demo_users;
+"""
+
+LEAST_USERS = 1
 MOST_USERS = 50_000_000
 MOST_VIEWINGS = 2_000_000_000
 MOST_MONTHS = 120
@@ -104,13 +112,11 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
         run("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": DEMO_LOCK})
         if Project.objects.exists():
             raise NotEmpty
-        projects = [
-            catalogue.create_project(service, created_at=start) for service in catalogue.SERVICES
-        ]
-        create_staff(now=start)
+        projects = [create_project(service, created_at=start) for service in SERVICES]
+        create_demo_staff(now=start)
         create_random(size.seed)
         with without_indexes(TABLES):
-            create_people(projects, catalogue.SERVICES, users=size.users, start=start, now=now)
+            create_people(projects, SERVICES, users=size.users, start=start, now=now)
             progress(f"users: {size.users:,}")
             create_payments(projects, start=start, now=now)
             progress("subscriptions, purchases, free copies")
@@ -121,11 +127,13 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
                 "subscriptions_freecopy",
             )
             rebuild_all_spans(now=now)
+            run(REWRITE_USERS)
             analyse("subscriptions_accessspan")
             progress("access spans")
             if size.viewings:
                 create_viewings(
                     projects,
+                    SERVICES,
                     viewings=size.viewings,
                     start=start,
                     now=now,
@@ -134,6 +142,8 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
                 )
             run(CONTINUE_USER_IDS)
         progress("indexes")
+        for project in projects:
+            name_users(project, now=now, seed=size.seed)
         analyse("analytics_viewing")
         rebuild_rollups()
         progress("roll-ups")
