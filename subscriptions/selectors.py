@@ -1,9 +1,9 @@
 """Questions about access: how many users held it, came, left, and who they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -281,7 +281,7 @@ def users_asked_to_stop(scope: Scope, end: datetime) -> int:
     return asked.values("user_id").distinct().count()
 
 
-def _values(scope: Scope) -> dict[str, object]:
+def _values(scope: Scope) -> dict[str, Any]:
     return {"project": scope.project_id, "platforms": scope.platforms}
 
 
@@ -476,17 +476,27 @@ class Holding:
 def holdings_of(user_ids: Sequence[int]) -> dict[int, list[Holding]]:
     """Return the sources with access of each of these users, in three queries."""
     found: dict[int, list[Holding]] = {user_id: [] for user_id in user_ids}
-    subscriptions = Subscription.objects.filter(user__in=user_ids, access_start__isnull=False)
-    for row in subscriptions.values_list(
-        "user_id", "status", "access_start", "access_end", "trial_end"
-    ):
-        found[row[0]].append(Holding(row[0], "subscription", *row[1:]))
-    purchases = Purchase.objects.filter(access_user__in=user_ids, access_start__isnull=False)
-    for user_id, type_, *row in purchases.values_list(
-        "access_user_id", "type", "status", "access_start", "access_end"
-    ):
-        found[user_id].append(Holding(user_id, type_, *row))
-    copies = FreeCopy.objects.filter(user__in=user_ids, access_start__isnull=False)
-    for user_id, *row in copies.values_list("user_id", "access_start", "access_end"):
-        found[user_id].append(Holding(user_id, "free_copy", "", *row))
+    for holding in (*_subscribed(user_ids), *_bought(user_ids), *_given(user_ids)):
+        found[holding.user_id].append(holding)
     return found
+
+
+def _subscribed(user_ids: Sequence[int]) -> Iterator[Holding]:
+    rows = Subscription.objects.filter(user__in=user_ids, access_start__isnull=False)
+    columns = ("user_id", "status", "access_start", "access_end", "trial_end")
+    for user_id, status, start, end, trial_end in rows.values_list(*columns):
+        yield Holding(user_id, "subscription", status, start, end, trial_end)
+
+
+def _bought(user_ids: Sequence[int]) -> Iterator[Holding]:
+    rows = Purchase.objects.filter(access_user__in=user_ids, access_start__isnull=False)
+    columns = ("access_user_id", "type", "status", "access_start", "access_end")
+    for user_id, type_, status, start, end in rows.values_list(*columns):
+        yield Holding(user_id, type_, status, start, end)
+
+
+def _given(user_ids: Sequence[int]) -> Iterator[Holding]:
+    rows = FreeCopy.objects.filter(user__in=user_ids, access_start__isnull=False)
+    columns = ("user_id", "access_start", "access_end")
+    for user_id, start, end in rows.values_list(*columns):
+        yield Holding(user_id, "free_copy", "", start, end)

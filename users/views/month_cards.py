@@ -198,8 +198,8 @@ class CardWriter:
             Counted.TRIAL,
             _("Users in trial period"),
             _(
-                "People with a trial, the first unpaid span of a subscription, in the month"
-                " so far."
+                "People with a trial, the first unpaid span of a subscription, in the month so"
+                " far."
             ),
             trial,
             notes=[

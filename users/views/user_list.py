@@ -74,7 +74,7 @@ class FilteredUsers(StaffPage):
         return get_language() or "en"
 
 
-class UserList(FilteredUsers, TemplateView):
+class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     """How the month goes, who registered, and where to find anybody."""
 
     permission_required = Permission.USERS_VIEW
