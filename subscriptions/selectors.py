@@ -500,3 +500,15 @@ def _given(user_ids: Sequence[int]) -> Iterator[Holding]:
     columns = ("user_id", "access_start", "access_end")
     for user_id, start, end in rows.values_list(*columns):
         yield Holding(user_id, "free_copy", "", start, end)
+
+
+def subscriptions_of(user_id: int) -> list[Subscription]:
+    """Return the user's subscriptions with their offers, the latest first."""
+    rows = Subscription.objects.filter(user=user_id).select_related("offer")
+    return list(rows.order_by("-started_at", "-pk"))
+
+
+def purchases_of(user_id: int) -> list[Purchase]:
+    """Return what the user bought, gifts for others included, with offers, the latest first."""
+    rows = Purchase.objects.filter(user=user_id).select_related("offer")
+    return list(rows.order_by("-purchased_at", "-pk"))
