@@ -15,9 +15,9 @@ export function coloursOf(element) {
   return {
     bar: read("--chart-bar"),
     line: read("--chart-line"),
-    thin: read("--chart-line-2"),
-    text: read("--chart-text"),
-    grid: read("--chart-grid"),
+    thin: read("--chart-thin"),
+    text: read("--dim"),
+    grid: read("--line"),
     ground: groundOf(element),
     font: style.fontFamily,
   };
