@@ -95,7 +95,7 @@ def test_one_user_is_enough(db):
 
 def test_there_need_not_be_a_viewing(db):
     with rolled_back():
-        fill(users=50, viewings=0, months=120)
+        fill(users=50, viewings=0, months=36)
 
         assert (User.objects.count(), Viewing.objects.count()) == (50, 0)
 

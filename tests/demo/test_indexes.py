@@ -21,15 +21,15 @@ def promises():
         return cursor.fetchall()
 
 
-def make_offer(project, reference):
-    return Offer.objects.create(project=project, reference=reference, currency="EUR")
+def offer(project, reference):
+    return Offer(project=project, reference=reference, currency="EUR")
 
 
 def test_all_but_the_checks_are_gone_inside_and_back_behind(project):
     before = promises()
 
     with without_indexes(["subscriptions_offer"]):
-        make_offer(project, "monthly")
+        offer(project, "monthly").save()
         inside = promises()
 
     assert {definition.partition(" ")[0] for _, definition in inside} <= {"CHECK", "NOT"}
@@ -44,8 +44,7 @@ def test_a_repeated_key_is_refused_in_the_end(project):
         pytest.raises(IntegrityError, match="offer_reference_unique_in_project"),
         without_indexes(["subscriptions_offer"]),
     ):
-        make_offer(project, "monthly")
-        make_offer(project, "monthly")
+        Offer.objects.bulk_create([offer(project, "monthly"), offer(project, "monthly")])
 
     assert promises() == before
 
