@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.management.color import no_style
 from django.db import connection, transaction
 
 from analytics.demo.indexes import without_indexes
@@ -12,10 +13,20 @@ from analytics.demo.payments import create_payments
 from analytics.demo.people import analyse, create_people, create_random, run
 from analytics.demo.services import SERVICES, create_project
 from analytics.demo.viewings import create_viewings
+from analytics.models import Content, Device, ViewerDay, ViewingDay
 from analytics.rollups import rebuild_rollups
 from backoffice.core.periods import Month
-from backoffice.projects.models import Project
+from backoffice.projects.models import Platform, Project
+from subscriptions.models import (
+    AccessSpan,
+    FreeCopy,
+    Offer,
+    Purchase,
+    SpanDay,
+    Subscription,
+)
 from subscriptions.spans import rebuild_all_spans
+from users.models import CustomField, RegistrationDay, User
 
 # Large enough to be filled without their indexes.
 TABLES = (
@@ -44,6 +55,25 @@ FILLED = (
 CONTINUE_USER_IDS = """
     SELECT setval(pg_get_serial_sequence('users_user', 'id'), (SELECT max(id) FROM users_user))
 """
+
+# Empty as long as there is no project, and numbered.
+NUMBERED = (
+    Project,
+    Platform,
+    Offer,
+    CustomField,
+    Device,
+    Content,
+    User,
+    RegistrationDay,
+    Subscription,
+    Purchase,
+    FreeCopy,
+    AccessSpan,
+    SpanDay,
+    ViewerDay,
+    ViewingDay,
+)
 
 # Writing each status left as many dead rows as there are users: the table is written anew.
 REWRITE_USERS = """
@@ -112,6 +142,7 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
         run("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": DEMO_LOCK})
         if Project.objects.exists():
             raise NotEmpty
+        restart_ids()
         projects = [create_project(service, created_at=start) for service in SERVICES]
         create_demo_staff(now=start)
         create_random(size.seed)
@@ -157,6 +188,13 @@ def tidy() -> None:
         cursor.execute(f"VACUUM (ANALYZE) {', '.join(FILLED)}")
         cursor.execute("RESET statement_timeout")
         cursor.execute("RESET maintenance_work_mem")
+
+
+def restart_ids() -> None:
+    """Count from 1 again: a load that was stopped has used up numbers, and the next repeats it."""
+    names = [{"table": model._meta.db_table, "column": "id"} for model in NUMBERED]
+    for statement in connection.ops.sequence_reset_by_name_sql(no_style(), names):
+        run(statement)
 
 
 def take_room() -> None:
