@@ -88,24 +88,24 @@ def test_cards_and_the_figures_beneath_them(given_history, platforms):
         assert count["active"] == found.start + found.new + found.back + found.came_and_left
 
 
-@given(histories(), PLATFORMS)
-def test_every_number_is_a_link_to_exactly_its_people(given_history, platforms):
+@given(histories(), PLATFORMS, st.integers(0, 2))
+def test_every_number_is_a_link_to_exactly_its_people(given_history, platforms, which):
     history, now = given_history
     loaded, expected = Loaded(history, now=now), Figures(history, platforms)
     slugs = "".join(f"&platform={loaded.platforms[number].slug}" for number in platforms)
     deleted = {number for number, person in enumerate(history.people) if person.is_deleted}
 
-    for month, _period, window in windows(now, loaded):
-        for word in Counted.values:
-            query = QueryDict(f"counted={word}&{month}{slugs}")
-            found = UserFilter(query, viewpoint=Viewpoint(loaded.project, now, sees_identity=True))
-            assert found.form.is_valid(), found.form.errors
-            people = expected.counted(word, window)
+    month, _period, window = windows(now, loaded)[which]
+    for word in Counted.values:
+        query = QueryDict(f"counted={word}&{month}{slugs}")
+        found = UserFilter(query, viewpoint=Viewpoint(loaded.project, now, sees_identity=True))
+        assert found.form.is_valid(), found.form.errors
+        people = expected.counted(word, window)
 
-            note(f"{query.urlencode()} {window}")
-            assert loaded.numbers(found.rows) == people - deleted
-            assert found.totals().total == len(people - deleted)
-            assert found.totals().deleted == len(people & deleted)
+        note(f"{query.urlencode()} {window}")
+        assert loaded.numbers(found.rows) == people - deleted
+        assert found.totals().total == len(people - deleted)
+        assert found.totals().deleted == len(people & deleted)
 
 
 @given(histories(), PLATFORMS, st.integers(0, 70), st.integers(-3, 40))
