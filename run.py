@@ -42,6 +42,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
+LAST_PORT = 65535
+LOG_BYTES = 10_000_000
+
 RUNTIME, EMBEDDED, TEST = "requirements", "requirements-embedded", "requirements-test"
 
 
@@ -67,14 +70,19 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
-def make_environment(groups: list[str]) -> None:
-    """Make .venv, and install the lists that changed since they were last installed."""
+def make_environment() -> None:
+    """Make .venv, or make it anew where another Python made it."""
     with one_at_a_time():
         version = f"{sys.version} {sys.executable}"
         marker = VENV / "made-by"
         if not PYTHON.exists() or not marker.exists() or marker.read_text() != version:
             make_venv()
             marker.write_text(version)
+
+
+def install_lists(groups: list[str]) -> None:
+    """Install the lists of packages that changed since they were last installed."""
+    with one_at_a_time():
         for group in groups:
             install(group)
 
@@ -103,9 +111,9 @@ def install(group: str) -> None:
     if marker.exists() and marker.read_text() == checksum:
         return
     print(f"Installing {lock.name} …", flush=True)
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*command, "--no-input", "--require-hashes", "-r", lock],
+        [*command, "--no-input", "--require-hashes", "-r", str(lock)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -153,8 +161,10 @@ def main() -> None:
     if Path(sys.prefix).resolve() != VENV.resolve():
         if command == "serve":
             check_port(serve_options(rest).port)
-        make_environment(needed(command))
-        os.execv(PYTHON, [str(PYTHON), str(ROOT / "run.py"), *sys.argv[1:]])
+        make_environment()
+        again = [str(PYTHON), str(ROOT / "run.py"), *sys.argv[1:]]
+        os.execv(PYTHON, again)  # noqa: S606  # No shell is wanted.
+    install_lists(needed(command))
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -173,7 +183,7 @@ def serve_options(rest: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--no-demo", action="store_true", help="leave the database empty")
     options = parser.parse_args(rest)
-    if not 0 < options.port < 65536:
+    if not 0 < options.port <= LAST_PORT:
         parser.error("--port: use a number from 1 to 65535.")
     return options
 
@@ -187,7 +197,7 @@ def check_port(port: int) -> None:
         except PermissionError:
             stop(f"port {port} needs root: choose one above 1023 with --port.")
         except OSError:
-            stop(f"port {port} is taken: choose another with --port {port % 65535 + 1}.")
+            stop(f"port {port} is taken: choose another with --port {port % LAST_PORT + 1}.")
 
 
 # --- Serve -----------------------------------------------------------------------------------
@@ -199,12 +209,14 @@ def serve(rest: list[str]) -> int:
 
     options = serve_options(rest)
     check_port(options.port)
+    # Also where the shell that started this in the background had it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     os.environ["BIND"] = f"127.0.0.1:{options.port}"
     is_production = os.environ.get("PRODUCTION") == "1"
     if not is_production:
         os.environ.setdefault("REQUIRE_SECOND_FACTOR", "0")
-    with postgres.embedded() as cluster:
+    with contextlib.suppress(KeyboardInterrupt), postgres.embedded() as cluster:
         url = os.environ["DATABASE_URL"]
         if cluster is None:
             postgres.check_reachable(url)
@@ -222,6 +234,7 @@ def serve(rest: list[str]) -> int:
                 manage("demo_sign_ins")
             print(f"Logs: {logs}. Stop with Ctrl-C.", flush=True)
             supervise(programs, cluster)
+    print("Stopped.")
     return 0
 
 
@@ -230,7 +243,7 @@ MANAGE = [sys.executable, "manage.py"]
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Treat SIGTERM as Ctrl-C."""
+    """Unwind the stack, so that all that was started is stopped in order."""
     raise KeyboardInterrupt
 
 
@@ -281,7 +294,7 @@ class Program:
         self.start()
 
     def start(self) -> None:
-        if self.log.exists() and self.log.stat().st_size > 10_000_000:
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -40,8 +40,15 @@ STOP_SECONDS = 120
 # How long processes of a killed server may take to notice that it is gone, before they are told.
 ORPHAN_SECONDS = 5
 RETRY_SECONDS = 20
+# A start that takes longer is explained to whoever waits.
+SLOW_SECONDS = 5
 LOG_BYTES = 10_000_000
 
+LEAST_VERSION = 15
+# Older ones have no locale of their own, only the system's.
+BUILTIN_LOCALE_VERSION = 17
+
+PRIVATE = 0o700
 GIB = 2**30
 MIB = 2**20
 
@@ -103,7 +110,9 @@ def find_binaries() -> Path:
     for place in places:
         if (place / "initdb").exists() and (place / "postgres").exists():
             return place
-    where = f"BACKOFFICE_POSTGRES_BIN={named!r} has none" if named else "no wheel fits this machine"
+    where = (
+        f"BACKOFFICE_POSTGRES_BIN={named!r} has none" if named else "no wheel fits this machine"
+    )
     raise DatabaseFailed(
         f"No PostgreSQL binaries: {where}. Install PostgreSQL 15 or newer (apt-get install "
         "postgresql), or set DATABASE_URL to a running server."
@@ -238,7 +247,9 @@ _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 def _namespaces_work() -> bool:
     try:
-        return subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+        return (
+            subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+        )
     except OSError:
         return False
 
@@ -300,40 +311,46 @@ class Cluster:
         """
         self._make_folders()
         with self._locked():
-            if self._users is None:
-                self._users = self._open_lock("users.lock")
-                fcntl.flock(self._users, fcntl.LOCK_SH)
+            # Taken anew each time: the folder may have been deleted since the last.
+            held, self._users = self._users, self._open_lock("users.lock")
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            if held is not None:
+                os.close(held)
             try:
                 self._start()
             except BaseException:
-                self._let_go()
+                if held is None:
+                    self._let_go()
                 raise
 
     def leave(self) -> None:
         """Let go of the server; the last one to hold it stops it."""
         if self._users is None:
             return
-        with self._locked():
-            try:
+        try:
+            # Without its folder there is nothing to put in order; the server notices by itself.
+            with self._locked() if self.folder.exists() else contextlib.nullcontext():
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass
-            else:
                 self._stop()
                 with contextlib.suppress(OSError):
                     self.sockets.rmdir()
+        except BlockingIOError:
+            pass
+        finally:
             self._let_go()
 
     def is_running(self) -> bool:
         """Return whether the server's first process is there; it may still be recovering."""
-        if self._process is not None:
-            # A child that was killed stays a zombie until it is asked for.
-            if self._process.poll() is not None:
-                self._process = None
+        self._reap()
         pid = _pid_in(self.data / "postmaster.pid")
         return pid is not None and self._is_ours(pid)
 
     def _let_go(self) -> None:
+        self._reap()
+        if self._process is not None:
+            # It goes on for others; Popen would complain about a child left alone.
+            self._process.returncode = 0
+            self._process = None
         if self._users is not None:
             os.close(self._users)
             self._users = None
@@ -351,19 +368,27 @@ class Cluster:
 
     def _stop(self) -> None:
         """Stop the server as PostgreSQL's "fast": open transactions are rolled back."""
+        pid = _pid_in(self.data / "postmaster.pid")
+        if pid is None:
+            return
         for number, seconds in (
             (signal.SIGINT, STOP_SECONDS),
             (signal.SIGQUIT, 10),
             (signal.SIGKILL, 5),
         ):
-            pid = _pid_in(self.data / "postmaster.pid")
-            if pid is None or not self._is_ours(pid):
+            if not self._is_ours(pid):
                 return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             limit = time.monotonic() + seconds
-            while self.is_running() and time.monotonic() < limit:
+            while self._is_ours(pid) and time.monotonic() < limit:
+                self._reap()
                 time.sleep(0.02)
+
+    def _reap(self) -> None:
+        """Take note of the end of a server that this process started: a zombie until then."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
 
     # -- What must be there first
 
@@ -371,7 +396,7 @@ class Cluster:
         try:
             if not self.folder.exists():
                 self.folder.parent.mkdir(parents=True, exist_ok=True)
-                self.folder.mkdir(mode=0o700, exist_ok=True)
+                self.folder.mkdir(mode=PRIVATE, exist_ok=True)
                 self._give(self.folder, self.folder.parent)
                 if self.folder.stat().st_uid == 0 and not _namespaces_work():
                     lesser = _lesser_user()
@@ -390,7 +415,7 @@ class Cluster:
 
     def _make_socket_folder(self) -> None:
         try:
-            self.sockets.mkdir(mode=0o700)
+            self.sockets.mkdir(mode=PRIVATE)
             self._give(self.sockets, self.folder)
         except FileExistsError:
             pass
@@ -402,8 +427,8 @@ class Cluster:
                 f"{self.sockets} belongs to somebody else: remove it, or choose another "
                 "BACKOFFICE_DATA."
             )
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            self.sockets.chmod(0o700)
+        if stat.S_IMODE(found.st_mode) != PRIVATE:
+            self.sockets.chmod(PRIVATE)
 
     def _open_lock(self, name: str) -> int:
         path = self.folder / name
@@ -519,7 +544,7 @@ class Cluster:
                 raise DatabaseFailed(
                     f"The embedded database did not start in {START_SECONDS} s: see {self.log}."
                 )
-            if waited > 5 and not said:
+            if waited > SLOW_SECONDS and not said:
                 said = True
                 print("The embedded database is recovering…", file=sys.stderr, flush=True)  # noqa: T201
             time.sleep(0.02)
@@ -574,18 +599,18 @@ class Cluster:
 
     def _sweep(self) -> None:
         """Clear away what a killed server left: first its processes, then its files."""
-        # While one of them lives it may still write. PostgreSQL's own guard against that is in
-        # the pid file, so the file goes last.
-        limit = time.monotonic() + ORPHAN_SECONDS
-        while (orphans := self._orphans()) and time.monotonic() < limit:
-            time.sleep(0.02)
+        # Those of a folder that was deleted and made anew hold its socket, and nothing to keep.
+        for orphan in self._orphans(" (deleted)"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGQUIT)
+        # While one of the others lives it may still write. PostgreSQL's own guard against that
+        # is in the pid file, so the file goes last.
+        self._wait_for_orphans()
         for number in (signal.SIGQUIT, signal.SIGKILL):
-            for pid in orphans:
+            for orphan in self._orphans():
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            limit = time.monotonic() + ORPHAN_SECONDS
-            while (orphans := self._orphans()) and time.monotonic() < limit:
-                time.sleep(0.02)
+                    os.kill(orphan, number)
+            self._wait_for_orphans()
         pid = _pid_in(self.data / "postmaster.pid")
         if pid is not None and _process(pid) != ("", ""):
             # The number is taken by a zombie or by a stranger, which PostgreSQL would believe to
@@ -594,17 +619,18 @@ class Cluster:
         for left in self.sockets.glob(".s.PGSQL.*"):
             left.unlink(missing_ok=True)
 
-    def _orphans(self) -> list[int]:
-        """
-        Return the living server processes of this folder that have lost their first process.
+    def _wait_for_orphans(self) -> None:
+        limit = time.monotonic() + ORPHAN_SECONDS
+        while self._orphans() and time.monotonic() < limit:
+            self._reap()
+            time.sleep(0.02)
 
-        Those of a folder that was deleted and made anew count too: they hold its socket.
-        """
-        home = os.path.realpath(self.data)
+    def _orphans(self, suffix: str = "") -> list[int]:
+        """Return the living server processes that work in this folder, first process or not."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             pid = int(entry.name)
-            if _folder_of_process(pid) in {home, f"{home} (deleted)"}:
+            if _folder_of_process(pid) == os.path.realpath(self.data) + suffix:
                 name, state = _process(pid)
                 if name == "postgres" and state not in {"Z", "X", "x"}:
                     found.append(pid)
@@ -617,7 +643,7 @@ def _locale_options(binaries: Path) -> list[str]:
         [binaries / "initdb", "--version"], capture_output=True, text=True, check=False
     ).stdout
     version = re.search(r"\d+", said)
-    if version and int(version[0]) >= 17:
+    if version and int(version[0]) >= BUILTIN_LOCALE_VERSION:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--locale=C.UTF-8", "--lc-messages=C"]
 
@@ -638,6 +664,8 @@ def _cure(error: OSError, path: Path) -> str:
 def _cure_of_text(text: str, folder: Path) -> str:
     """Return one line on why a program failed, from what it printed."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # Our own knocking while it started is not the reason.
+    lines = [line for line in lines if "is starting up" not in line]
     telling = [line for line in lines if re.search(r"FATAL|PANIC|error:|rror", line)] or lines
     reason = re.sub(r"^.*?(FATAL|PANIC|error): *", "", telling[-1]) if telling else ""
     if "No space left" in text:
@@ -700,14 +728,15 @@ def check_reachable(url: str) -> None:
     """
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
-            version = connection.info.server_version
+            version = connection.info.server_version // 10000
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DatabaseFailed(
             f"The database of DATABASE_URL does not answer: {reason} Check the address, or unset "
             "it to use the embedded one."
         ) from error
-    if version < 150000:
+    if version < LEAST_VERSION:
         raise DatabaseFailed(
-            f"The database of DATABASE_URL is PostgreSQL {version // 10000}: 15 or newer is needed."
+            f"The database of DATABASE_URL is PostgreSQL {version}: {LEAST_VERSION} or newer is "
+            "needed."
         )

@@ -28,6 +28,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Where it runs -------------------------------------------------------------------------
 
 PRODUCTION = env_bool("PRODUCTION")
+SECRET_KEY_LENGTH = 50
 # What must be named in production may be left out elsewhere.
 _optional = None if PRODUCTION else ""
 
@@ -45,7 +46,7 @@ if PRODUCTION:
     env("ALLOWED_HOSTS")
     if "*" in ALLOWED_HOSTS:
         raise ImproperlyConfigured("ALLOWED_HOSTS='*': name the hosts that people use.")
-    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+    if len(SECRET_KEY) < SECRET_KEY_LENGTH:
         raise ImproperlyConfigured("SECRET_KEY: use 50 random characters or more.")
 
 # --- Apps ----------------------------------------------------------------------------------
@@ -57,6 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.forms",
     "django_filters",
     "import_export",
     "django_htmx",
@@ -97,6 +99,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "backoffice.urls"
 WSGI_APPLICATION = "backoffice.wsgi.application"
+# Widgets may have templates of the project.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 TEMPLATES = [
     {
@@ -192,7 +196,8 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_SESSION_REMEMBER = True
+# Closing the browser ends the session, SESSION_HOURS at the latest.
+ACCOUNT_SESSION_REMEMBER = False
 # Only failures count: for an address of the network, and for an account.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "20/m/ip,5/5m/key"}
 MFA_ADAPTER = "backoffice.staff.adapters.SecondFactorAdapter"
@@ -283,6 +288,14 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": _static_storage},
 }
+
+# --- API for platforms ---------------------------------------------------------------------
+
+# What one key may send in the long run, and at once after a pause.
+API_REQUESTS_PER_SECOND = env_int("API_REQUESTS_PER_SECOND", 50, least=1)
+API_BURST_SECONDS = 2
+# The largest body read into memory, of a platform or of a form; files are no part of it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 # --- Logs, metrics -------------------------------------------------------------------------
 

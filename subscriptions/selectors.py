@@ -1,8 +1,9 @@
 """Questions about access: how many users held it, came, left, and who they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -31,6 +32,10 @@ class SpanCounts:
     def open(self) -> int:
         """Spans with start < instant <= end: users holding access just before the instant."""
         return self.started - self.ended
+
+
+# By kind and instant.
+CountsOfWindows: TypeAlias = dict[tuple[int, datetime], SpanCounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ COUNTS_OF_DAY_PARTS = """
 
 def span_counts(
     scope: Scope, kinds: Sequence[int], instants: Sequence[datetime]
-) -> dict[tuple[int, datetime], SpanCounts]:
+) -> CountsOfWindows:
     """
     Return the running counts of each kind at each instant, in two queries.
 
@@ -128,15 +133,25 @@ COUNT_RETURNS = """
 """
 
 
-def users_with_access(scope: Scope, kind: int, periods: Sequence[Period]) -> list[int]:
+def counts_of_windows(
+    scope: Scope, kinds: Sequence[int], periods: Sequence[Period]
+) -> CountsOfWindows:
+    """Return the running counts that the figures of these periods need, in two queries."""
+    return span_counts(scope, kinds, [i for p in periods for i in (p.start + TICK, p.end)])
+
+
+def users_with_access(
+    scope: Scope, kind: int, periods: Sequence[Period], counts: CountsOfWindows | None = None
+) -> list[int]:
     """
     Return for each period the number of distinct users with a span of the kind in it.
 
     Those with one open at the start, and one for each span that begins later and is its
     user's first or whose previous ended by the start: exactly one for each further user.
+
+    :param counts: what `counts_of_windows` answered, if it was asked already.
     """
-    instants = [i for p in periods for i in (p.start + TICK, p.end)]
-    counts = span_counts(scope, [kind], instants)
+    counts = counts or counts_of_windows(scope, [kind], periods)
     with connection.cursor() as cursor:
         cursor.execute(
             COUNT_RETURNS,
@@ -189,14 +204,14 @@ BRIDGE_OF_REPEATED = """
 """
 
 
-def bridge(scope: Scope, window: Period) -> Bridge:
+def bridge(scope: Scope, window: Period, counts: CountsOfWindows | None = None) -> Bridge:
     """
-    Return how access moved in the window, per user, in four queries.
+    Return how access moved in the window, per user, in two queries more than `counts` took.
 
     new and back hold access at the end and not at the start, and never or once before; gone
     the reverse; came and left held it in between only. Source: spans of kind access.
     """
-    counts = span_counts(scope, [Kind.ACCESS], [window.start + TICK, window.end])
+    counts = counts or counts_of_windows(scope, [Kind.ACCESS], [window])
     values = _values(scope) | {"start": window.start, "end": window.end}
     with connection.cursor() as cursor:
         cursor.execute(BRIDGE, values)
@@ -266,7 +281,7 @@ def users_asked_to_stop(scope: Scope, end: datetime) -> int:
     return asked.values("user_id").distinct().count()
 
 
-def _values(scope: Scope) -> dict[str, object]:
+def _values(scope: Scope) -> dict[str, Any]:
     return {"project": scope.project_id, "platforms": scope.platforms}
 
 
@@ -359,40 +374,44 @@ def users_behind(counted: Counted, project_id: int, window: Period) -> Q:
     :raises KeyError: for any other.
     """
 
-    def having(kind: int, **conditions: datetime | None) -> Exists:
-        return Exists(AccessSpan.objects.filter(user=OuterRef("pk"), kind=kind, **conditions))
-
-    def open_at(kind: int, *, end: datetime) -> Q:
-        """Held just before the instant."""
-        return Q(having(kind, start_at__lt=end, end_at=None)) | Q(
-            having(kind, start_at__lt=end, end_at__gte=end)
-        )
-
     start, end = window.start, window.end
-    at_start = open_at(Kind.ACCESS, end=start + TICK)
-    at_end = open_at(Kind.ACCESS, end=end)
-    before = Q(having(Kind.ACCESS, start_at__lt=start))
-    arrived = Q(having(Kind.ACCESS, start_at__gt=start, start_at__lt=end))
-    trial_ending = Q(
-        having(Kind.TRIAL, start_at__lt=end, end_at__gte=end, end_at__lt=end + TRIAL_ENDING)
-    )
-    unsubscribed = Q(having(Kind.SUBSCRIPTION, end_at__gte=start, end_at__lt=end))
-    asked = _asked_to_stop(project_id, end).filter(user=OuterRef("pk"))
+    spans = AccessSpan.objects.filter(project_id=project_id)
+    access = spans.filter(kind=Kind.ACCESS)
+    at_start = Q(start_at__lte=start) & (Q(end_at=None) | Q(end_at__gt=start))
+    at_end = Q(start_at__lt=end) & (Q(end_at=None) | Q(end_at__gte=end))
+    within = Q(start_at__lt=end) & (Q(end_at=None) | Q(end_at__gt=start))
+    begun = Q(start_at__gt=start, start_at__lt=end)
+    # Somebody new at the end holds a span that began in the window: few rows to look at.
+    arrived_and_stayed = _of(access.filter(begun & at_end))
+    subscription, trial = spans.filter(kind=Kind.SUBSCRIPTION), spans.filter(kind=Kind.TRIAL)
+    ending = Q(start_at__lt=end, end_at__gte=end, end_at__lt=end + TRIAL_ENDING)
+    ended = Q(end_at__gte=start, end_at__lt=end)
+    held_at_start, held_at_end = _has(access, at_start), _has(access, at_end)
+    held_before = _has(access, Q(start_at__lt=start))
     conditions = {
-        Counted.ACTIVE: at_start | arrived,
-        Counted.ACTIVE_NOW: at_end,
-        Counted.START: at_start,
-        Counted.NEW: at_end & ~at_start & ~before,
-        Counted.BACK: at_end & ~at_start & before,
-        Counted.GONE: at_start & ~at_end,
-        Counted.CAME_AND_LEFT: arrived & ~at_start & ~at_end,
-        Counted.TRIAL: open_at(Kind.TRIAL, end=start + TICK)
-        | Q(having(Kind.TRIAL, start_at__gt=start, start_at__lt=end)),
-        Counted.TRIAL_ENDING: trial_ending,
-        Counted.UNSUBSCRIBED: unsubscribed & ~open_at(Kind.SUBSCRIPTION, end=end),
-        Counted.ASKED_TO_STOP: Q(Exists(asked)),
+        Counted.ACTIVE: _of(access.filter(within)),
+        Counted.ACTIVE_NOW: _of(access.filter(at_end)),
+        Counted.START: _of(access.filter(at_start)),
+        Counted.NEW: arrived_and_stayed & ~held_at_start & ~held_before,
+        Counted.BACK: arrived_and_stayed & ~held_at_start & held_before,
+        Counted.GONE: _of(access.filter(at_start & Q(end_at__lt=end))) & ~held_at_end,
+        Counted.CAME_AND_LEFT: _of(access.filter(begun)) & ~held_at_start & ~held_at_end,
+        Counted.TRIAL: _of(trial.filter(within)),
+        Counted.TRIAL_ENDING: _of(trial.filter(ending)),
+        Counted.UNSUBSCRIBED: _of(subscription.filter(ended)) & ~_has(subscription, at_end),
+        Counted.ASKED_TO_STOP: Q(pk__in=_asked_to_stop(project_id, end).values("user_id")),
     }
     return conditions[counted]
+
+
+def _of(spans: QuerySet[AccessSpan]) -> Q:
+    """Return the condition of being the user of one of the spans, found from the spans."""
+    return Q(pk__in=spans.values("user_id"))
+
+
+def _has(spans: QuerySet[AccessSpan], condition: Q) -> Q:
+    """Return the condition of having such a span, looked up for each user."""
+    return Q(Exists(spans.filter(condition, user=OuterRef("pk"))))
 
 
 def holders_of(references: Sequence[str], *, now: datetime) -> Q:
@@ -457,17 +476,27 @@ class Holding:
 def holdings_of(user_ids: Sequence[int]) -> dict[int, list[Holding]]:
     """Return the sources with access of each of these users, in three queries."""
     found: dict[int, list[Holding]] = {user_id: [] for user_id in user_ids}
-    subscriptions = Subscription.objects.filter(user__in=user_ids, access_start__isnull=False)
-    for row in subscriptions.values_list(
-        "user_id", "status", "access_start", "access_end", "trial_end"
-    ):
-        found[row[0]].append(Holding(row[0], "subscription", *row[1:]))
-    purchases = Purchase.objects.filter(access_user__in=user_ids, access_start__isnull=False)
-    for user_id, type_, *row in purchases.values_list(
-        "access_user_id", "type", "status", "access_start", "access_end"
-    ):
-        found[user_id].append(Holding(user_id, type_, *row))
-    copies = FreeCopy.objects.filter(user__in=user_ids, access_start__isnull=False)
-    for user_id, *row in copies.values_list("user_id", "access_start", "access_end"):
-        found[user_id].append(Holding(user_id, "free_copy", "", *row))
+    for holding in (*_subscribed(user_ids), *_bought(user_ids), *_given(user_ids)):
+        found[holding.user_id].append(holding)
     return found
+
+
+def _subscribed(user_ids: Sequence[int]) -> Iterator[Holding]:
+    rows = Subscription.objects.filter(user__in=user_ids, access_start__isnull=False)
+    columns = ("user_id", "status", "access_start", "access_end", "trial_end")
+    for user_id, status, start, end, trial_end in rows.values_list(*columns):
+        yield Holding(user_id, "subscription", status, start, end, trial_end)
+
+
+def _bought(user_ids: Sequence[int]) -> Iterator[Holding]:
+    rows = Purchase.objects.filter(access_user__in=user_ids, access_start__isnull=False)
+    columns = ("access_user_id", "type", "status", "access_start", "access_end")
+    for user_id, type_, status, start, end in rows.values_list(*columns):
+        yield Holding(user_id, type_, status, start, end)
+
+
+def _given(user_ids: Sequence[int]) -> Iterator[Holding]:
+    rows = FreeCopy.objects.filter(user__in=user_ids, access_start__isnull=False)
+    columns = ("user_id", "access_start", "access_end")
+    for user_id, start, end in rows.values_list(*columns):
+        yield Holding(user_id, "free_copy", "", start, end)

@@ -1,11 +1,17 @@
-"""Fixtures for all tests: a project, and somebody signed in with a role."""
+"""What every test stands on: a database, texts in two languages, somebody signed in, a browser."""
 
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import hypothesis
 import pytest
 from django.db import connection
 
+from backoffice import postgres
 from backoffice.core.permissions import Role
 from backoffice.projects.models import Project
 from backoffice.staff.models import StaffMember, StaffRole
@@ -13,7 +19,7 @@ from backoffice.staff.models import StaffMember, StaffRole
 # The usual run tries the same few cases each time; `--hypothesis-profile=thorough` many new ones.
 hypothesis.settings.register_profile(
     "usual",
-    max_examples=60,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     database=None,
@@ -32,6 +38,32 @@ hypothesis.settings.load_profile("usual")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
 
+_database = ExitStack()
+
+# The browser's driver runs an event loop in the thread of the test, where Django would refuse
+# to be asked for rows.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from django.conf import settings
+
+    from backoffice.core.translations import compile_all
+
+    # `run.py test` names a database. Without one, the tests get their own in the embedded
+    # server, to which the settings point already.
+    _database.enter_context(postgres.embedded())
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for locale in settings.LOCALE_PATHS:
+        compile_all(Path(locale))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _database.close()
+
+
+# --- Rows ----------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
@@ -41,8 +73,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(autouse=True)
-def _quick_and_bare(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _without_second_factor(settings):
     settings.REQUIRE_SECOND_FACTOR = False
 
 
@@ -86,3 +117,54 @@ def signed_in(client, staff_with):
         return client
 
     return sign_in
+
+
+# --- Browser -------------------------------------------------------------------------------
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NO_CHROMIUM = "Chromium is not installed: browser tests cannot run (apt-get install chromium)."
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if CHROMIUM or not any(item.get_closest_marker("browser") for item in items):
+        return
+    if os.environ.get("CI") == "true":
+        raise pytest.UsageError(NO_CHROMIUM)
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
+    config.stash[_SKIPPED] = True
+
+
+_SKIPPED = pytest.StashKey[bool]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.config.stash.get(_SKIPPED, False):
+        terminalreporter.write_line(NO_CHROMIUM, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """Drive the machine's own Chromium; nothing is ever downloaded."""
+    switches = [
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    if os.geteuid() == 0:
+        switches.append("--no-sandbox")
+    return {"executable_path": CHROMIUM, "args": switches}
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder every user may enter, unlike pytest's own, for servers run as another user."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="backoffice-test-") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)

@@ -30,7 +30,7 @@ from backoffice.core.text import fold
 from backoffice.projects.models import Project
 from subscriptions.models import Offer, Provider
 from subscriptions.selectors import holders_of, payers_of, payment_holders, users_behind
-from users.models import CustomField, User, UserQuerySet
+from users.models import CustomField, User, UserQuerySet, UserSearch
 from users.selectors import account_counts, custom_fields
 
 ORDERINGS = {
@@ -44,6 +44,8 @@ BY_IDENTITY = {"name", "email"}
 DEFAULT_SORT = "-registered"
 SORT_CHOICES = [(f"{sign}{name}", name) for name in ORDERINGS for sign in ("", "-")]
 LARGEST_EXPONENT = 15
+# From so many letters on, a word is found anywhere in a word; below, at its beginning.
+WORD_PART = 3
 DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
 DELIMITERS = dict(DELIMITER_CHOICES)
 HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
@@ -203,15 +205,17 @@ class ChartFilter(django_filters.FilterSet):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         self.viewpoint = viewpoint
         super().__init__(data, queryset=User.objects.of(viewpoint.project))
-        self.platform_ids = dict(viewpoint.project.platforms.values_list("slug", "pk"))
-        self._offer("platform", viewpoint.project.platforms.values_list("slug", "name"))
+        self.platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
+        self.platform_ids = {platform.slug: platform.pk for platform in self.platforms}
+        self._offer("platform", [(platform.slug, platform.name) for platform in self.platforms])
 
     def _offer(self, name: str, choices: Any) -> None:
         self.filters[name].extra["choices"] = list(choices)
 
     @cached_property
     def form(self) -> UserFilterForm:
-        return self.get_form_class()(self.data, viewpoint=self.viewpoint)
+        form_class: type[UserFilterForm] = self.get_form_class()
+        return form_class(self.data, viewpoint=self.viewpoint)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -244,7 +248,9 @@ class ChartFilter(django_filters.FilterSet):
     def instants(self) -> Period | None:
         """The instants of `date_range`."""
         days = self.date_range
-        return days and days_between(days.first, days.last, self.viewpoint.project.zone)
+        if days is None:
+            return None
+        return days_between(days.first, days.last, self.viewpoint.project.zone)
 
     def keep_all(self, users: UserQuerySet, _name: str, _value: object) -> UserQuerySet:
         """Narrow nothing here: the parameter works together with others, in filter_queryset."""
@@ -347,10 +353,11 @@ class UserFilter(ChartFilter):
     @cached_property
     def rows(self) -> UserQuerySet:
         """The users that the list shows, in no order."""
-        return self.qs.present()
+        users: UserQuerySet = self.qs
+        return users.present()
 
     def filter_queryset(self, queryset: UserQuerySet) -> UserQuerySet:
-        users = super().filter_queryset(queryset)
+        users: UserQuerySet = super().filter_queryset(queryset)
         if self.instants:
             users = users.registered_in(self.instants)
         if self.values["counted"]:
@@ -365,6 +372,8 @@ class UserFilter(ChartFilter):
             return self._totals_by_registration()
         if self._narrowed_by() <= {"platform", "period", "counted", "month", "elapsed"}:
             return self._totals_with_deleted()
+        if self._narrowed_by() <= {"q", "period"} and not self.instants:
+            return Totals(self._search_total(), 0)
         return Totals(self.rows.count(), 0)
 
     def _narrowed_by(self) -> set[str]:
@@ -384,6 +393,11 @@ class UserFilter(ChartFilter):
             total=Count("pk", filter=Q(deleted_at=None)), deleted=Count("deleted_at")
         )
         return Totals(counted["total"], counted["deleted"])
+
+    def _search_total(self) -> int:
+        """Count in the table of words alone, which has a row for each present user."""
+        found = found_by(self.values["q"], self.viewpoint.project, words="")
+        return UserSearch.objects.filter(found, project=self.viewpoint.project).count()
 
     def _counted(self) -> Q:
         counted, window = Counted(self.values["counted"]), self.window
@@ -436,23 +450,30 @@ class CompleteFileFilter(BasicFileFilter):
     custom = ValuesFilter(method="keep_all", check=str.isprintable)
 
 
-def found_by(text: str, project: Project) -> Q:
+def found_by(text: str, project: Project, *, words: str = "search__") -> Q:
     """
     Return the condition that a user is found by the text.
 
     Every word is part of the name or address from three letters, a beginning below; or the
     whole text is the user's id or the reference of a payment.
+
+    :param words: the way to `UserSearch` from the model asked; from itself it is empty.
     """
-    words = fold(text).split()
-    found = Q(pk__in=[]) if not words else Q()
-    for word in words:
-        found &= Q(search__text__contains=word if len(word) >= 3 else f" {word}")
-    if payers := payers_of(text.strip(), project.pk):
-        found |= Q(pk__in=payers)
+    parts = fold(text).split()
+    column = f"{words}text__contains"
+    found = Q() if parts else Q(pk__in=[])
+    for part in parts:
+        found &= Q(**{column: part if len(part) >= WORD_PART else f" {part}"})
+    users = payers_of(text.strip(), project.pk) + _user_with_id(text.strip(), project)
+    return found | Q(pk__in=users) if users else found
+
+
+def _user_with_id(text: str, project: Project) -> list[int]:
     try:
-        return found | Q(public_id=UUID(text.strip()))
+        public_id = UUID(text)
     except ValueError:
-        return found
+        return []
+    return list(User.objects.of(project).filter(public_id=public_id).values_list("pk", flat=True))
 
 
 def stored_value(field: CustomField, text: str) -> str | int | float | bool:

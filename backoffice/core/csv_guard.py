@@ -9,7 +9,9 @@ import re
 from typing import Final
 
 # What counts as white space is written out: PostgreSQL's idea of it differs by version.
-_SPACES: Final = r" \t\n\v\f\r\u001c-\u001f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACES: Final = (
+    r" \t\n\v\f\r\u001c-\u001f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 RULE: Final = rf"^'*[{_SPACES}]*[=+\-@\t\r\n]"
 
 _PATTERN = re.compile(RULE)

@@ -33,7 +33,7 @@ PLAIN_500 = """<!doctype html>
 <h1>Something went wrong</h1>
 <p>It was recorded. Try again; if it happens again, tell whoever runs this service.</p>
 <p lang="fr">Une erreur est survenue. Elle a été enregistrée. Réessayez ; si elle se reproduit,
-prévenez l’exploitant du service.</p>
+prévenez l&rsquo;exploitant du service.</p>
 </main></body>
 </html>
 """
@@ -64,7 +64,6 @@ class Ready(View):
         return JsonResponse({"status": "ok"})
 
 
-@method_decorator(login_not_required, name="dispatch")
 class ServerError(View):
     """
     Answers what no view answered: 503 where the database failed, else 500.

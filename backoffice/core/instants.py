@@ -13,3 +13,8 @@ def within_bounds(field: str) -> Q:
     return Q(**{f"{field}__isnull": True}) | Q(
         **{f"{field}__gte": FIRST_INSTANT, f"{field}__lt": LAST_INSTANT}
     )
+
+
+def to_second(instant: datetime) -> datetime:
+    """Return the second that the instant lies in: what is reported from outside is kept so."""
+    return instant.replace(microsecond=0)

@@ -38,9 +38,7 @@ class RequestLog:
             response["X-Request-Id"] = number
             view = getattr(request.resolver_match, "view_name", None) or "unnamed"
             method = request.method or ""
-            count_request(
-                view=view, method=method, status=response.status_code, seconds=seconds
-            )
+            count_request(view=view, method=method, status=response.status_code, seconds=seconds)
             logger.info(
                 "Request answered",
                 extra={

@@ -69,7 +69,9 @@ def missing_messages(root: Path, source: Path) -> list[str]:
     """Return a line for each marked message that the .po file lacks, leaves empty or doubts."""
     catalog = _read(source)
     lines = []
-    for context, text in sorted(marked_messages(root), key=lambda found: (found[1], found[0] or "")):
+    for context, text in sorted(
+        marked_messages(root), key=lambda found: (found[1], found[0] or "")
+    ):
         entry = catalog.get(text, context)
         if entry is None:
             lines.append(f"missing: {text!r}")

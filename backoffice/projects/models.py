@@ -144,3 +144,49 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hint}…"
+
+
+class KeyAllowance(models.Model):
+    """
+    How many requests one key may still send: a bucket that fills with time.
+
+    The table is unlogged: a crash empties it, and a request waits for no disk.
+    """
+
+    api_key = models.OneToOneField(
+        ApiKey, models.CASCADE, primary_key=True, related_name="allowance"
+    )
+    requests_left = models.FloatField()
+    counted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.requests_left:.0f} left"
+
+
+class StoredAnswer(models.Model):
+    """
+    What one POST with an idempotency key was answered, kept for a day and given again.
+
+    It may hold personal data: whoever deletes a user deletes the answers about the user.
+    """
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="+")
+    # SHA-256 of the key that the platform chose.
+    key_hash = models.CharField(max_length=64)
+    # A keyed hash of what was asked: the same key with another body is a mistake.
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    body = models.JSONField()
+    # The public id of what the answer is about, if it is about one thing.
+    target_id = models.UUIDField(null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["platform", "key_hash"], name="stored_answer_once_per_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.created_at:%Y-%m-%d %H:%M:%S} UTC"

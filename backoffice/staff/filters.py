@@ -45,6 +45,10 @@ class AuditFilter(django_filters.FilterSet):
         # "from" is no name in Python.
         self._add("from", DayFilter(label=_("From"), method=self.since))
         self._add("to", DayFilter(label=_("To"), method=self.until))
+        for name, field in self.form.fields.items():
+            field.widget.attrs["class"] = (
+                "form-select" if name in {"kind", "outcome"} else "form-control"
+            )
 
     def since(self, events: QuerySet[AuditEvent], _name: str, day: date) -> QuerySet[AuditEvent]:
         return events.filter(at__gte=midnight(day, self.zone))

@@ -31,6 +31,7 @@ class SignInForm(LoginForm):
         self.fields["login"].widget.attrs.update(autocomplete="username", autofocus=True)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+            field.widget.attrs["class"] = "form-control"
         self.fields["password"].help_text = ""
 
     def add_prefix(self, field_name: str) -> str:
@@ -46,14 +47,25 @@ class SignInForm(LoginForm):
         return cleaned
 
 
+def describe_code(field: forms.Field) -> None:
+    """Make a code's field look alike wherever it is asked for."""
+    field.label = _("Code")
+    field.widget = forms.TextInput(
+        attrs={
+            "class": "form-control",
+            "autocomplete": "one-time-code",
+            "autofocus": True,
+            "maxlength": 20,
+        }
+    )
+
+
 class CodeForm(AuthenticateForm):
     """The second factor: a code of the app, each good once, or a recovery code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = _("Code")
-        self.fields["code"].max_length = 20
-        self.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
+        describe_code(self.fields["code"])
 
     def clean_code(self) -> str:
         code: str = super().clean_code()
@@ -70,9 +82,7 @@ class SetUpForm(ActivateTOTPForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["code"].label = _("Code")
-        self.fields["code"].max_length = 20
-        self.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
+        describe_code(self.fields["code"])
 
 
 class ConfirmForm(CodeForm):
@@ -82,7 +92,13 @@ class ConfirmForm(CodeForm):
         label=_("Password"),
         max_length=4096,
         strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+        widget=forms.PasswordInput(
+            attrs={
+                "class": "form-control",
+                "autocomplete": "current-password",
+                "autofocus": True,
+            }
+        ),
     )
     field_order = ("password", "code")
 

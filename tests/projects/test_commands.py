@@ -179,3 +179,35 @@ def test_its_use_is_noted_once_a_minute(key, django_assert_num_queries):
 def test_the_database_keeps_the_projects_promises(project, change):
     with pytest.raises(IntegrityError), transaction.atomic():
         Project.objects.update(**change)
+
+
+def test_nothing_is_left_when_the_trail_cannot_be_written(project, monkeypatch):
+    monkeypatch.setattr("backoffice.projects.actions.record", lambda *_, **__: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        call_command("create_project", "west", **PROJECT)
+    with pytest.raises(ZeroDivisionError):
+        call_command("create_platform", "north", "web", **PLATFORM)
+
+    assert list(Project.objects.all()) == [project]
+    assert not Platform.objects.exists()
+
+
+def test_no_key_is_left_when_the_trail_cannot_be_written(project, monkeypatch):
+    call_command("create_platform", "north", "web", **PLATFORM)
+    monkeypatch.setattr("backoffice.projects.actions.record", lambda *_, **__: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        call_command("create_api_key", "north", "web")
+
+    assert not ApiKey.objects.exists()
+
+
+def test_the_database_keeps_keys_hashed(project):
+    call_command("create_platform", "north", "web", **PLATFORM)
+    web = Platform.objects.get()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ApiKey.objects.create(platform=web, key_hash="bk_in_clear", hint="bk_", created_at=NOW)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Platform.objects.update(kind="radio")

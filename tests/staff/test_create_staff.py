@@ -5,6 +5,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from backoffice.audit.models import AuditEvent
+from backoffice.core.permissions import Role
 from backoffice.staff.models import StaffMember, StaffRole
 from tests.conftest import NOW, PASSWORD
 
@@ -95,3 +96,32 @@ def test_the_database_keeps_one_address_one_person(staff_with):
 
     with pytest.raises(IntegrityError), transaction.atomic():
         StaffMember.objects.create(email="Ann@example.com", created_at=NOW)
+
+
+def test_the_database_keeps_roles_known(staff_with):
+    staff_with()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        StaffRole.objects.update(role="king")
+
+
+def test_the_database_keeps_a_role_held_once(staff_with):
+    ann = staff_with(Role.OWNER)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        StaffRole.objects.create(staff_member=ann, role=Role.OWNER, project=None)
+
+
+@pytest.mark.parametrize("failing", ["STAFF_CREATED", "ROLE_GRANTED"])
+def test_nothing_is_left_when_the_trail_cannot_be_written(monkeypatch, failing):
+    def refuse(kind, **_):
+        if kind == AuditEvent.Kind[failing]:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("backoffice.staff.actions.record", refuse)
+
+    with pytest.raises(ZeroDivisionError):
+        call_command("create_staff", "ann@example.com", role="owner")
+
+    assert not StaffMember.objects.exists()
+    assert not StaffRole.objects.exists()

@@ -1,0 +1,301 @@
+"""
+Changes of what users pay for and are given; each ends with the spans of whom it concerns.
+
+Locks are taken in one order everywhere: addresses, users by id, then the source itself.
+"""
+
+from datetime import datetime
+
+from django.db import IntegrityError, connection, transaction
+
+from backoffice.audit.recording import Actor
+from backoffice.core.instants import to_second
+from backoffice.core.text import email_key
+from subscriptions.entitlements import (
+    beneficiary_of,
+    free_copy_entitlement,
+    purchase_entitlement,
+    subscription_entitlement,
+)
+from subscriptions.models import FreeCopy, Offer, Purchase, Source, Subscription
+from subscriptions.spans import lock_users, rebuild_spans
+from users.actions import create_user, edit_user, set_password
+from users.models import User
+
+# Held until the end of the transaction by whoever creates an account of the address or gives
+# something to it, so that a gift cannot be left waiting for an account that is just made.
+LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+class BelongsToAnother(Exception):
+    """The source is known as another user's; nothing was changed."""
+
+
+# --- Users ---------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def register_user(*, user: User, actor: Actor, now: datetime) -> User:
+    """
+    Store a new user and hand over the gifts and free copies that wait for the address.
+
+    :raises users.actions.EmailTaken: if the project has the address.
+    """
+    _lock_address(user.project_id, email_key(user.email))
+    create_user(user=user, actor=actor, now=now)
+    _hand_over_what_waits(user, now=now)
+    return user
+
+
+@transaction.atomic
+def change_user(
+    *,
+    user: User,
+    changes: dict[str, object],
+    password_hash: str = "",
+    actor: Actor,
+    now: datetime,
+    version: int | None = None,
+) -> User:
+    """
+    Change profile and password of a user; a new address receives what waits for it.
+
+    :raises users.actions.ChangedSince: see `edit_user`.
+    :raises users.actions.EmailTaken: see `edit_user`.
+    """
+    new_key = email_key(str(changes.get("email", user.email)))
+    if new_key != user.email_key:
+        _lock_address(user.project_id, new_key)
+    edited = edit_user(user=user, changes=changes, actor=actor, now=now, version=version)
+    if password_hash:
+        set_password(user=edited, password_hash=password_hash, actor=actor, now=now)
+    if new_key != user.email_key:
+        _hand_over_what_waits(edited, now=now)
+    return edited
+
+
+def _hand_over_what_waits(user: User, *, now: datetime) -> None:
+    gifts = list(
+        Purchase.objects.select_for_update(of=("self",))
+        .filter(project_id=user.project_id, recipient_email_key=user.email_key)
+        .exclude(recipient_email_key="")
+        .select_related("offer")
+        .order_by("pk")
+    )
+    for gift in gifts:
+        gift.recipient, gift.recipient_email_key = user, ""
+        derive_purchase(gift)
+        gift.save()
+    copies = list(
+        FreeCopy.objects.select_for_update()
+        .filter(project_id=user.project_id, email_key=user.email_key)
+        .exclude(email_key="")
+        .order_by("pk")
+    )
+    for free_copy in copies:
+        free_copy.user, free_copy.email_key = user, ""
+        free_copy.project = user.project
+        derive_free_copy(free_copy)
+        free_copy.save()
+    if gifts or copies:
+        rebuild_spans([user.pk], now=now)
+
+
+def _lock_address(project_id: int, key: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ADDRESS, [f"address {project_id} {key}"])
+
+
+# --- Offers --------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def put_offer(reported: Offer, *, now: datetime) -> bool:
+    """
+    Store the offer as reported, unsaved, in place of what is known; return whether it is new.
+
+    A new rental length applies to what was rented without a date of expiry, too.
+    """
+    known = (
+        Offer.objects.select_for_update()
+        .filter(project_id=reported.project_id, reference=reported.reference)
+        .first()
+    )
+    if known is None and _inserted(reported):
+        return True
+    if known is None:
+        known = Offer.objects.select_for_update().get(
+            project_id=reported.project_id, reference=reported.reference
+        )
+    reported.pk = known.pk
+    reported.save(force_update=True)
+    if known.rental_days != reported.rental_days:
+        _derive_rentals(reported, now=now)
+    return False
+
+
+def _derive_rentals(offer: Offer, *, now: datetime) -> None:
+    rentals = Purchase.objects.filter(offer=offer, expires_at=None)
+    users = rentals.exclude(access_user=None).values_list("access_user", flat=True).distinct()
+    user_ids = sorted(users)
+    lock_users(user_ids)
+    changed = list(
+        rentals.select_for_update(of=("self",)).select_related("user", "recipient").order_by("pk")
+    )
+    for purchase in changed:
+        purchase.offer = offer
+        derive_purchase(purchase)
+    Purchase.objects.bulk_update(
+        changed, ["access_start", "access_end", "access_user"], batch_size=1000
+    )
+    rebuild_spans(user_ids, now=now)
+
+
+# --- Sources -------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def put_subscription(reported: Subscription, *, now: datetime) -> bool:
+    """
+    Store the subscription as reported, unsaved; return whether it is new.
+
+    :raises BelongsToAnother: if it is known with another user.
+    """
+    lock_users([reported.user_id])
+    known = (
+        Subscription.objects.select_for_update()
+        .filter(
+            project_id=reported.project_id,
+            provider=reported.provider,
+            reference=reported.reference,
+        )
+        .first()
+    )
+    _check_same_user(known, reported)
+    reported.status_since = _since(known, reported, now=now)
+    derive_subscription(reported)
+    _store(reported, known)
+    rebuild_spans([reported.user_id], now=now)
+    return known is None
+
+
+@transaction.atomic
+def put_purchase(reported: Purchase, *, now: datetime) -> bool:
+    """
+    Store the purchase as reported, unsaved; return whether it is new.
+
+    A gift to an address (`recipient_email_key`) goes to the account of the address, or waits.
+
+    :raises BelongsToAnother: if it is known with another buyer.
+    """
+    if reported.recipient_email_key:
+        reported.recipient = _account_of(reported.project_id, reported.recipient_email_key)
+        if reported.recipient is not None:
+            reported.recipient_email_key = ""
+    same = Purchase.objects.filter(
+        project_id=reported.project_id, provider=reported.provider, reference=reported.reference
+    )
+    before = same.values_list("access_user", flat=True).first()
+    named = (reported.user_id, reported.recipient_id, before)
+    concerned = sorted({user_id for user_id in named if user_id is not None})
+    lock_users(concerned)
+    known = same.select_for_update().first()
+    _check_same_user(known, reported)
+    reported.status_since = _since(known, reported, now=now)
+    derive_purchase(reported)
+    _store(reported, known)
+    rebuild_spans(concerned, now=now)
+    return known is None
+
+
+@transaction.atomic
+def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
+    """
+    Store the free copy as reported, unsaved; return whether it is new.
+
+    One for an address (`email_key`) goes to the account of the address, or waits.
+
+    :raises BelongsToAnother: if it is known with another user.
+    """
+    if reported.email_key:
+        reported.user = _account_of(reported.project_id, reported.email_key)
+        if reported.user is not None:
+            reported.email_key = ""
+    concerned = [reported.user_id] if reported.user_id else []
+    lock_users(concerned)
+    known = (
+        FreeCopy.objects.select_for_update()
+        .filter(project_id=reported.project_id, reference=reported.reference)
+        .first()
+    )
+    if known is not None and known.user_id is not None:
+        _check_same_user(known, reported)
+    derive_free_copy(reported)
+    _store(reported, known)
+    rebuild_spans(concerned, now=now)
+    return known is None
+
+
+def derive_subscription(subscription: Subscription) -> None:
+    """Set the access columns that follow from what was reported."""
+    access = subscription_entitlement(subscription, grace_days=subscription.project.grace_days)
+    subscription.access_start, subscription.access_end = access.start, access.end
+    subscription.trial_end = access.trial_end
+
+
+def derive_purchase(purchase: Purchase) -> None:
+    """Set the access columns that follow from what was reported."""
+    access = purchase_entitlement(purchase)
+    purchase.access_start, purchase.access_end = access.start, access.end
+    purchase.access_user = beneficiary_of(purchase)
+
+
+def derive_free_copy(free_copy: FreeCopy) -> None:
+    """Set the access columns that follow from what was reported."""
+    access = free_copy_entitlement(
+        free_copy, needs_activation=free_copy.project.free_copies_need_activation
+    )
+    free_copy.access_start, free_copy.access_end = access.start, access.end
+
+
+def _account_of(project_id: int, key: str) -> User | None:
+    _lock_address(project_id, key)
+    return User.objects.filter(project_id=project_id, email_key=key, deleted_at=None).first()
+
+
+def _check_same_user(
+    known: Subscription | Purchase | FreeCopy | None,
+    reported: Subscription | Purchase | FreeCopy,
+) -> None:
+    if known is not None and known.user_id != reported.user_id:
+        raise BelongsToAnother
+
+
+def _since(
+    known: Subscription | Purchase | None, reported: Subscription | Purchase, *, now: datetime
+) -> datetime:
+    """Return when the reported status arrived first: repeating it moves nothing."""
+    if known is not None and known.status == reported.status:
+        return known.status_since
+    return to_second(now)
+
+
+def _store(reported: Source, known: Source | None) -> None:
+    if known is not None:
+        reported.pk = known.pk
+        reported.save(force_update=True)
+    elif not _inserted(reported):
+        # Two came at once. One user's are lined up by the lock on the user.
+        raise BelongsToAnother
+
+
+def _inserted(row: Source | Offer) -> bool:
+    """Insert the row; return False if another writer was faster with the same reference."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        if "_reference_unique" not in str(error):
+            raise
+        return False
+    return True

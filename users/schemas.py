@@ -1,0 +1,100 @@
+"""The wire format of users and sign-up fields."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from backoffice.core.validation import clean_country, clean_email, clean_language
+from backoffice.core.wire import Body, CleanText, Instant, checked
+
+Email = Annotated[str, Field(max_length=320, examples=["ada@example.com"]), checked(clean_email)]
+Language = Annotated[str, Field(max_length=20), checked(clean_language)]
+Country = Annotated[str, Field(max_length=20), checked(clean_country)]
+Name = Annotated[CleanText, Field(max_length=150)]
+# Kept as they come: spaces at either end are part of a password.
+Password = Annotated[str, Field(max_length=1000), AfterValidator(str)]
+
+
+class UserPost(Body):
+    """A new user. The key says on which platform the account was created."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "ada@example.com",
+                    "first_name": "Ada",
+                    "last_name": "Lovelace",
+                    "password": "a long and private sentence",
+                    "language": "en",
+                    "country": "GB",
+                    "custom": {},
+                    "registered_at": "2026-03-10T12:00:00Z",
+                }
+            ]
+        }
+    )
+
+    email: Email
+    first_name: Name = ""
+    last_name: Name = ""
+    password: Password = ""
+    language: Language = ""
+    country: Country = ""
+    custom: dict[str, Any] = {}
+    registered_at: Instant | None = None
+
+
+class UserPatch(Body):
+    """What changes of a user: a field that is absent stays, one that is null becomes empty."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"first_name": "Augusta Ada", "country": None}]}
+    )
+
+    email: Email = ""
+    first_name: Name = ""
+    last_name: Name = ""
+    password: Password = ""
+    language: Language = ""
+    country: Country = ""
+    custom: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            texts = cls.model_fields.keys() - {"custom"}
+            return {k: "" if v is None and k in texts else v for k, v in data.items()}
+        return data
+
+
+class UserAnswer(BaseModel):
+    """A user, as far as platforms may know; the password never leaves."""
+
+    id: str
+    email: str
+    first_name: str
+    last_name: str
+    language: str
+    country: str
+    custom: dict[str, Any]
+    platform: str = Field(description="The slug of the platform where the account was created.")
+    registered_at: str
+    modified_at: str
+
+
+class FieldAnswer(BaseModel):
+    """One sign-up field."""
+
+    key: str
+    type: str = Field(description="text, number, date, boolean or choice")
+    labels: dict[str, str] = Field(description="The label per language code.")
+    required: bool
+    choices: list[str]
+
+
+class FieldsAnswer(BaseModel):
+    """The sign-up fields of the project, in their order."""
+
+    fields: list[FieldAnswer]

@@ -1,0 +1,15 @@
+"""Addresses of the people of a project."""
+
+from django.urls import path
+
+from users.views.user_files import BasicExport, ChartExport, CompleteExport
+from users.views.user_list import UserList
+
+app_name = "users"
+
+urlpatterns = [
+    path("users/", UserList.as_view(), name="list"),
+    path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
+    path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
+    path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+]

@@ -1,0 +1,308 @@
+"""The Users page: cards, chart and table over one filter."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import get_language, ngettext, pgettext
+from django.utils.translation import gettext as _
+from django.views.generic import TemplateView
+
+from backoffice.core.addresses import pairs_of, with_parameters
+from backoffice.core.figures import Grain
+from backoffice.core.formatting import date_range_text, number
+from backoffice.core.pagination import DEFAULT_PER_PAGE, Page, keyset_page
+from backoffice.core.permissions import Permission
+from backoffice.staff.pages import StaffPage
+from subscriptions.spans import refresh_statuses
+from users.filters import (
+    BY_IDENTITY,
+    DEFAULT_SORT,
+    ORDERINGS,
+    ChartFilter,
+    UserListFilter,
+    Viewpoint,
+)
+from users.models import User
+from users.views.activity_chart import (
+    activity_by_day,
+    bars_of,
+    chart_data,
+    chart_rows,
+    days_shown,
+    default_grain,
+    grains_for,
+)
+from users.views.filter_bar import PLACE, filter_bar
+from users.views.month_cards import CardWriter, month_figures
+from users.views.user_rows import RowWriter
+
+FilterT = TypeVar("FilterT", bound=ChartFilter)
+
+ROW_FIELDS = (
+    "public_id",
+    "status",
+    "first_name",
+    "last_name",
+    "email",
+    "platform_id",
+    "registered_at",
+    "modified_at",
+    "sort_name",
+    "email_key",
+)
+
+
+class FilteredUsers(StaffPage):
+    """What the list shows is what its files hold: both take their rows from one filter."""
+
+    def filter_by(self, filterset: type[FilterT]) -> FilterT:
+        """Return the filter that the address asks for, valid or not."""
+        return filterset(self.request.GET, viewpoint=self.viewpoint)
+
+    @property
+    def viewpoint(self) -> Viewpoint:
+        return Viewpoint(
+            project=self.project,
+            now=self.now,
+            sees_identity=self.may(Permission.USERS_SEE_IDENTITY),
+        )
+
+    @property
+    def language(self) -> str:
+        return get_language() or "en"
+
+
+class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
+    """How the month goes, who registered, and where to find anybody."""
+
+    permission_required = Permission.USERS_VIEW
+    template_name = "users/user_list.html"
+
+    def get(self, *_args: Any, **_kwargs: Any) -> TemplateResponse:
+        asked = self.filter_by(UserListFilter)
+        is_valid = asked.form.is_valid()
+        context = self._frame(asked) | (self._content(asked) if is_valid else {})
+        return TemplateResponse(
+            self.request, self.template_name, context, status=200 if is_valid else 400
+        )
+
+    def _frame(self, asked: UserListFilter) -> dict[str, Any]:
+        return filter_bar(asked, sees_identity=self.viewpoint.sees_identity) | {
+            "title": _("Users"),
+            "create_url": self._link("users:new", Permission.USERS_CREATE),
+            "import_url": self._link("users:import", Permission.USERS_IMPORT),
+            "zone_name": self.zone.key,
+        }
+
+    def _content(self, asked: UserListFilter) -> dict[str, Any]:
+        refresh_statuses(project_id=self.project.pk, now=self.now)
+        figures = month_figures(asked.scope, self.now, has_trials=self.project.has_trials)
+        writer = CardWriter(
+            asked.scope, self.now, self.language, _kept(asked, {"project", "platform"})
+        )
+        return {
+            "period_words": self._period_words(asked),
+            "cards": writer.cards(figures),
+            "bridge": writer.bridge(figures.bridge),
+            "chart": self._chart(asked),
+            "table": self._table(asked),
+        }
+
+    def _period_words(self, asked: UserListFilter) -> str:
+        days = asked.date_range
+        if days is None:
+            return _("All dates")
+        last = max(days.first, min(days.last, self.viewpoint.today))
+        return date_range_text(days.first, last, self.language)
+
+    def _chart(self, asked: UserListFilter) -> dict[str, Any]:
+        today = self.viewpoint.today
+        days = days_shown(asked.scope, asked.date_range, today)
+        fitting = grains_for(days)
+        wanted = Grain(asked.values["grain"] or default_grain(days))
+        grain = wanted if wanted in fitting else fitting[0]
+        bars = bars_of(activity_by_day(asked.scope, days, self.now), days, grain, today)
+        with_year = days.first.year != days.last.year
+        return {
+            "title": _("Number of registered and active users"),
+            "grain_words": grain.label,
+            "grains": [
+                {
+                    "label": choice.label,
+                    "url": self._address(asked, grain=choice.value),
+                    "is_current": choice == grain,
+                }
+                for choice in fitting
+            ],
+            "rows": chart_rows(bars, grain, self.language),
+            "csv_url": self._chart_file(asked),
+            "data": chart_data(bars, grain, with_year=with_year, language=self.language),
+        }
+
+    def _chart_file(self, asked: UserListFilter) -> str | None:
+        if not self.may(Permission.ANALYTICS_EXPORT):
+            return None
+        kept = _kept(asked, {"project", "platform", "period", "from", "to"})
+        # A search or a figure shows all dates without saying so in the address.
+        if asked.date_range is None and not asked.values["period"]:
+            kept.append(("period", "all"))
+        return with_parameters(reverse("users:chart-file"), kept)
+
+    def _table(self, asked: UserListFilter) -> dict[str, Any]:
+        totals = asked.totals()
+        page = self._page(asked)
+        writer = RowWriter(
+            now=self.now,
+            zone=self.zone,
+            language=self.language,
+            sees_identity=self.viewpoint.sees_identity,
+            platform_names={platform.pk: platform.name for platform in asked.platforms},
+            actions=list(self._actions()),
+        )
+        return {
+            "title": _("Who are the last registered users?"),
+            "total": totals.total,
+            "total_text": number(totals.total, self.language),
+            "deleted": totals.deleted,
+            "deleted_text": self._deleted_text(totals.deleted),
+            "columns": self._columns(asked),
+            "rows": writer.rows(page.rows),
+            "next_url": self._address(asked, after=page.after) if page.after else None,
+            "previous_url": self._address(asked, before=page.before) if page.before else None,
+            "position_text": self._position_text(page, totals.total),
+            "files": self._files(asked),
+            "empty": None if page.rows else self._empty(asked),
+            "select_all_text": _("Select all %(n)s matching")
+            % {"n": number(totals.total, self.language)},
+        }
+
+    def _page(self, asked: UserListFilter) -> Page[User]:
+        after, before = asked.values["after"], asked.values["before"]
+        cursor = after or before
+        return keyset_page(
+            asked.rows.only(*ROW_FIELDS),
+            asked.ordering,
+            per_page=asked.values["per_page"] or DEFAULT_PER_PAGE,
+            at=cursor.at if cursor else self.now,
+            after=after,
+            before=before,
+        )
+
+    def _deleted_text(self, deleted: int) -> str:
+        if not deleted:
+            return ""
+        words = ngettext("%(n)s since deleted", "%(n)s since deleted", deleted)
+        return words % {"n": number(deleted, self.language)}
+
+    def _position_text(self, page: Page[User], total: int) -> str:
+        if not page.rows:
+            return ""
+        return _("%(first)s–%(last)s of %(total)s") % {
+            "first": number(page.offset + 1, self.language),
+            "last": number(page.offset + len(page.rows), self.language),
+            "total": number(total, self.language),
+        }
+
+    def _columns(self, asked: UserListFilter) -> list[dict[str, Any]]:
+        labels = {
+            "status": _("Status"),
+            "name": _("Name"),
+            "email": _("E-mail"),
+            "platform": _("Platform"),
+            "registered": pgettext("column of dates", "Registered"),
+            "modified": pgettext("column of dates", "Modified"),
+        }
+        return [
+            {
+                "key": key,
+                "label": label,
+                "url": self._sort_url(asked, key),
+                "sort": _direction(asked, key),
+                "is_number": key in {"registered", "modified"},
+            }
+            for key, label in labels.items()
+        ]
+
+    def _sort_url(self, asked: UserListFilter, key: str) -> str | None:
+        if key not in ORDERINGS or (key in BY_IDENTITY and not self.viewpoint.sees_identity):
+            return None
+        current = asked.values["sort"] or DEFAULT_SORT
+        # Dates begin with the latest, words with the first; a second click turns it round.
+        first = f"-{key}" if key in {"registered", "modified"} else key
+        turned = first.removeprefix("-") if first.startswith("-") else f"-{first}"
+        return self._address(asked, sort=turned if current == first else first)
+
+    def _files(self, asked: UserListFilter) -> list[dict[str, str]]:
+        if not self.may(Permission.USERS_EXPORT):
+            return []
+        kept = pairs_of(asked.data, without={"after", "before", "per_page", "grain"})
+        return [
+            {"label": label, "url": with_parameters(reverse(name), kept)}
+            for label, name in (
+                (_("Basic list (CSV)"), "users:basic-file"),
+                (_("Complete list (CSV)"), "users:complete-file"),
+            )
+        ]
+
+    def _actions(self) -> Iterable[tuple[str, str]]:
+        acts = (
+            (_("Edit"), "users:edit", Permission.USERS_EDIT),
+            (_("Impersonate"), "users:impersonate", Permission.USERS_IMPERSONATE),
+            (_("Delete"), "users:delete", Permission.USERS_DELETE),
+        )
+        return ((label, name) for label, name, permission in acts if self.may(permission))
+
+    def _empty(self, asked: UserListFilter) -> dict[str, Any]:
+        """Say why there is nothing, and what to do next."""
+        everything = with_parameters(
+            reverse("users:list"), [*_kept(asked, {"project"}), ("period", "all")]
+        )
+        if not User.objects.of(self.project).present().exists():
+            actions = [
+                {"label": label, "url": url}
+                for label, url in (
+                    (_("Create a user"), self._link("users:new", Permission.USERS_CREATE)),
+                    (_("Import users"), self._link("users:import", Permission.USERS_IMPORT)),
+                )
+                if url
+            ]
+            text = _("No user yet: create or import some, or connect a platform.")
+            return {"text": text, "actions": actions}
+        if set(asked.data) - {"project", "period", "from", "to", "sort", "per_page"}:
+            clear = with_parameters(reverse("users:list"), _kept(asked, {"project"}))
+            return {
+                "text": _("Nobody matches this filter."),
+                "actions": [
+                    {"label": _("Clear"), "url": clear},
+                    {"label": _("All dates"), "url": everything},
+                ],
+            }
+        return {
+            "text": _("Nobody registered in this period."),
+            "actions": [{"label": _("All dates"), "url": everything}],
+        }
+
+    def _link(self, name: str, permission: Permission) -> str | None:
+        """Return the page's address if it exists and is allowed."""
+        if not self.may(permission):
+            return None
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            return None
+
+    def _address(self, asked: UserListFilter, **changes: str) -> str:
+        kept = pairs_of(asked.data, without={*changes, *PLACE})
+        return with_parameters(reverse("users:list"), [*kept, *changes.items()])
+
+
+def _kept(asked: UserListFilter, names: set[str]) -> list[tuple[str, str]]:
+    return pairs_of(asked.data, without=set(asked.data) - names)
+
+
+def _direction(asked: UserListFilter, key: str) -> str | None:
+    if asked.ordering.name.removeprefix("-") != key:
+        return None
+    return "descending" if asked.ordering.is_descending else "ascending"
