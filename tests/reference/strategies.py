@@ -113,8 +113,10 @@ def histories(draw) -> tuple[h.History, datetime]:
     odd = st.builds(
         h.Subscribed,
         status=st.sampled_from(
-            ["active", "trialing", "past_due", "past_due", "canceled", "unpaid", "paused"]
-            + ["incomplete", "incomplete_expired"]
+            [
+                *["active", "trialing", "past_due", "past_due", "canceled", "unpaid", "paused"],
+                *["incomplete", "incomplete_expired"],
+            ]
         ),
         started_at=instants,
         provider=st.sampled_from(["google", "okast", "other"]),
