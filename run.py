@@ -433,7 +433,7 @@ def check(_rest: list[str]) -> int:
 
 
 def shown(command: list[str]) -> str:
-    words = [Path(word).name for word in command if not word.endswith(".html")]
+    words = [Path(word).name or word for word in command if not word.endswith(".html")]
     return " ".join(words)
 
 

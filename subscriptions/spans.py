@@ -6,6 +6,7 @@ Called by `subscriptions.actions` at the end of a change, in its transaction.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -132,8 +133,9 @@ EXPECTED_STATUS = """
            CASE WHEN is_active THEN current_end ELSE next_start END AS status_until
     FROM (
         SELECT u.id,
-               coalesce(bool_or(s.start_at <= %(now)s AND (s.end_at IS NULL OR s.end_at > %(now)s)),
-                        false) AS is_active,
+               coalesce(bool_or(
+                   s.start_at <= %(now)s AND (s.end_at IS NULL OR s.end_at > %(now)s)
+               ), false) AS is_active,
                coalesce(bool_or(s.end_at <= %(now)s), false) AS has_ended,
                min(s.end_at) FILTER (WHERE s.start_at <= %(now)s AND s.end_at > %(now)s)
                    AS current_end,
@@ -165,7 +167,7 @@ def rebuild_spans(user_ids: Sequence[int], *, now: datetime) -> None:
     if not user_ids:
         return
     lock_users(user_ids)
-    values = {"users": list(user_ids), "now": now}
+    values: dict[str, Any] = {"users": list(user_ids), "now": now}
     with connection.cursor() as cursor:
         cursor.execute(REPLACE_SPANS, values)
         cursor.execute(WRITE_STATUS, values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -88,5 +88,5 @@ def filter_for_audit(asked: Any) -> dict[str, Any]:
     return told
 
 
-def file_name(what: str, project_slug: str, now: datetime) -> str:
-    return f"{project_slug}-{what}-{now:%Y-%m-%d}.csv"
+def file_name(what: str, project_slug: str, today: date) -> str:
+    return f"{project_slug}-{what}-{today:%Y-%m-%d}.csv"

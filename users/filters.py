@@ -205,15 +205,17 @@ class ChartFilter(django_filters.FilterSet):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         self.viewpoint = viewpoint
         super().__init__(data, queryset=User.objects.of(viewpoint.project))
-        self.platform_ids = dict(viewpoint.project.platforms.values_list("slug", "pk"))
-        self._offer("platform", viewpoint.project.platforms.values_list("slug", "name"))
+        self.platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
+        self.platform_ids = {platform.slug: platform.pk for platform in self.platforms}
+        self._offer("platform", [(platform.slug, platform.name) for platform in self.platforms])
 
     def _offer(self, name: str, choices: Any) -> None:
         self.filters[name].extra["choices"] = list(choices)
 
     @cached_property
     def form(self) -> UserFilterForm:
-        return self.get_form_class()(self.data, viewpoint=self.viewpoint)
+        form_class: type[UserFilterForm] = self.get_form_class()
+        return form_class(self.data, viewpoint=self.viewpoint)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -246,7 +248,9 @@ class ChartFilter(django_filters.FilterSet):
     def instants(self) -> Period | None:
         """The instants of `date_range`."""
         days = self.date_range
-        return days and days_between(days.first, days.last, self.viewpoint.project.zone)
+        if days is None:
+            return None
+        return days_between(days.first, days.last, self.viewpoint.project.zone)
 
     def keep_all(self, users: UserQuerySet, _name: str, _value: object) -> UserQuerySet:
         """Narrow nothing here: the parameter works together with others, in filter_queryset."""
@@ -349,10 +353,11 @@ class UserFilter(ChartFilter):
     @cached_property
     def rows(self) -> UserQuerySet:
         """The users that the list shows, in no order."""
-        return self.qs.present()
+        users: UserQuerySet = self.qs
+        return users.present()
 
     def filter_queryset(self, queryset: UserQuerySet) -> UserQuerySet:
-        users = super().filter_queryset(queryset)
+        users: UserQuerySet = super().filter_queryset(queryset)
         if self.instants:
             users = users.registered_in(self.instants)
         if self.values["counted"]:

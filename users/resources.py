@@ -6,10 +6,10 @@ The CSV columns are derived from it (users.exports); the import will clean with 
 
 from typing import Any
 
-from django.db.models import Case, CharField, F, IntegerField, TextField, Value, When
+from django.db.models import Case, CharField, F, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models.functions import Coalesce, NullIf
 from django.utils.translation import gettext_lazy as _
 from import_export import fields, resources
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from analytics.demo.people import analyse, fill, run
 from backoffice.projects.models import Project
@@ -404,7 +405,8 @@ def create_payments(projects: Sequence[Project], *, start: datetime, now: dateti
 
 def fill_offers(projects: Sequence[Project]) -> None:
     """Write which offer is taken by draw, a hundred slots for each kind and project."""
-    svod, packs = [], []
+    svod: list[tuple[Any, ...]] = []
+    packs: list[tuple[Any, ...]] = []
     for project in projects:
         offers = list(Offer.objects.filter(project=project).order_by("pk"))
         for rows, kind, shares in (

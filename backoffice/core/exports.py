@@ -114,7 +114,7 @@ def csv_of(
 @contextmanager
 def _spooled(headings: Sequence[str], delimiter: str) -> Iterator[CsvFile]:
     """Give a file with its heading; rewind it afterwards, or remove it if anything fails."""
-    made = CsvFile(tempfile.TemporaryFile(dir=settings.EXPORT_DIR))
+    made = CsvFile(tempfile.TemporaryFile(dir=settings.EXPORT_DIR))  # noqa: SIM115  # sent later
     try:
         line = delimiter.join(_quoted(guarded(heading), delimiter) for heading in headings)
         made.write(BOM + line.encode() + LINE_END)
@@ -132,7 +132,7 @@ def _copy(
         statement, params = rows.query.sql_with_params()
     except EmptyResultSet:
         return
-    composed = connection.ops.compose_sql(statement, params)
+    composed = connection.ops.compose_sql(statement, params)  # type: ignore[attr-defined]
     copy_statement = sql.SQL("COPY ({rows}) TO STDOUT (FORMAT csv, DELIMITER {delimiter})").format(
         rows=sql.SQL(composed), delimiter=sql.Literal(delimiter)
     )

@@ -39,13 +39,13 @@ class StrictFilterForm(forms.Form):
     def _refuse_repeats(self, data: QueryDict) -> None:
         for name in data:
             field = self.fields.get(name)
-            if not isinstance(field, forms.MultipleChoiceField | ValuesField):
-                if len(data.getlist(name)) > 1:
-                    raise ValidationError(
-                        _("%(name)s can be given once only."),
-                        code="repeated",
-                        params={"name": name[:40]},
-                    )
+            takes_several = isinstance(field, forms.MultipleChoiceField | ValuesField)
+            if not takes_several and len(data.getlist(name)) > 1:
+                raise ValidationError(
+                    _("%(name)s can be given once only."),
+                    code="repeated",
+                    params={"name": name[:40]},
+                )
 
 
 class RepeatedInput(forms.TextInput):
@@ -92,7 +92,7 @@ class BoundedDateField(forms.DateField):
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
 
     def clean(self, value: Any) -> date | None:
-        day = super().clean(value)
+        day: date | None = super().clean(value)
         if day and not FIRST_DATE <= day <= LAST_DATE:
             raise ValidationError(_("Choose a day from 1990 to 2199."), code="bounds")
         return day

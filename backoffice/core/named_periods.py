@@ -31,7 +31,7 @@ class DateRange:
     last: date
 
 
-def range_of(name: str, today: date) -> DateRange | None:
+def range_of(name: str, today: date) -> DateRange | None:  # noqa: PLR0911  # one a period
     """Return the days of the named period as of today; none for all dates."""
     month = Month.of(today)
     match name:

@@ -1,4 +1,4 @@
-"""Counts from the beginning of time up to an instant: whole days from a roll-up, the rest exact."""
+"""Counts from the beginning up to an instant: whole days from a roll-up, the rest exact."""
 
 from bisect import bisect_right
 from collections.abc import Sequence

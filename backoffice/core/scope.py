@@ -1,8 +1,7 @@
 """What a figure is asked of: one project, and the platforms that it is narrowed to."""
 
 from dataclasses import dataclass
-
-from backoffice.core.periods import ZoneInfo
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_every_number_is_a_link_to_exactly_its_people(given_history, platforms):
     for month, _period, window in windows(now, loaded):
         for word in Counted.values:
             query = QueryDict(f"counted={word}&{month}{slugs}")
-            found = UserFilter(query, viewpoint=Viewpoint(loaded.project, now, True))
+            found = UserFilter(query, viewpoint=Viewpoint(loaded.project, now, sees_identity=True))
             assert found.form.is_valid(), found.form.errors
             people = expected.counted(word, window)
 
@@ -175,9 +175,7 @@ def test_the_roll_ups_of_viewings(given_history):
             continue
         user = loaded.users[number]
         row = stored[user.pk]
-        in_order = sorted(
-            seen, key=lambda view: (view.started_at, viewing_id(numbered[id(view)]))
-        )
+        in_order = sorted(seen, key=lambda view: (view.started_at, viewing_id(numbered[id(view)])))
         first, last = in_order[0], in_order[-1]
         contents = sorted({loaded.contents[view.content] for view in seen})
         assert (row.views, row.viewing_seconds) == (len(seen), sum(v.seconds for v in seen))
@@ -189,9 +187,9 @@ def test_the_roll_ups_of_viewings(given_history):
         firsts = {}
         for view in in_order:
             firsts.setdefault(expected.local_day(view.started_at).replace(day=1), view.started_at)
-        assert dict(
-            months.filter(user_id=user.pk).values_list("month", "first_viewed_at")
-        ) == firsts
+        assert (
+            dict(months.filter(user_id=user.pk).values_list("month", "first_viewed_at")) == firsts
+        )
         assert {m.account_platform_id for m in months.filter(user_id=user.pk)} == {
             user.platform_id
         }

@@ -114,9 +114,7 @@ class Figures:
         everybody = range(len(history.people))
         self.access = {n: merged(list(self._access_sources(n))) for n in everybody}
         self.subscription = {
-            n: merged(
-                [subscription_span(s, history) for s in history.people[n].subscriptions]
-            )
+            n: merged([subscription_span(s, history) for s in history.people[n].subscriptions])
             for n in everybody
         }
         self.trial = {
@@ -287,9 +285,7 @@ def month_so_far(now: datetime, zone: ZoneInfo) -> Window:
 
 def whole_month_before(now: datetime, zone: ZoneInfo) -> Window:
     today = now.astimezone(zone).date()
-    return Window(
-        midnight(first_of_month(today, -1), zone), midnight(first_of_month(today), zone)
-    )
+    return Window(midnight(first_of_month(today, -1), zone), midnight(first_of_month(today), zone))
 
 
 def same_part_of_month_before(now: datetime, zone: ZoneInfo) -> Window:

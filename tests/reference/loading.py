@@ -119,9 +119,7 @@ class Loaded:
             for s in person.subscriptions
         ]
         for row in rows:
-            access = entitlements.subscription_entitlement(
-                row, grace_days=self.project.grace_days
-            )
+            access = entitlements.subscription_entitlement(row, grace_days=self.project.grace_days)
             row.access_start, row.access_end = access.start, access.end
             row.trial_end = access.trial_end
         models.Subscription.objects.bulk_create(rows)

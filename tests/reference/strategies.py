@@ -91,8 +91,10 @@ def histories(draw) -> tuple[h.History, datetime]:
     subscriptions = st.builds(
         h.Subscribed,
         status=st.sampled_from(
-            ["active", "active", "active", "trialing", "past_due", "canceled", "unpaid"]
-            + ["paused", "incomplete", "incomplete_expired"]
+            [
+                *["active", "active", "active", "trialing", "past_due", "canceled", "unpaid"],
+                *["paused", "incomplete", "incomplete_expired"],
+            ]
         ),
         started_at=instants,
         provider=st.sampled_from(["google", "okast", "other"]),

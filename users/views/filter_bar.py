@@ -44,7 +44,7 @@ def _errors_elsewhere(asked: UserFilter, shown: Sequence[BoundField]) -> list[st
     """Return the errors that no visible field carries."""
     visible = {field.name for field in shown}
     return [
-        message
+        str(message)
         for name, messages in asked.form.errors.items()
         if name not in visible
         for message in messages

@@ -5,9 +5,8 @@ from typing import Any, TypeVar
 
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.generic import TemplateView
 
 from backoffice.core.addresses import pairs_of, with_parameters
@@ -75,7 +74,7 @@ class FilteredUsers(StaffPage):
         return get_language() or "en"
 
 
-class UserList(FilteredUsers, TemplateView):
+class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     """How the month goes, who registered, and where to find anybody."""
 
     permission_required = Permission.USERS_VIEW
@@ -159,7 +158,7 @@ class UserList(FilteredUsers, TemplateView):
             zone=self.zone,
             language=self.language,
             sees_identity=self.viewpoint.sees_identity,
-            platform_names=dict(self.project.platforms.values_list("pk", "name")),
+            platform_names={platform.pk: platform.name for platform in asked.platforms},
             actions=list(self._actions()),
         )
         return {
@@ -212,8 +211,8 @@ class UserList(FilteredUsers, TemplateView):
             "name": _("Name"),
             "email": _("E-mail"),
             "platform": _("Platform"),
-            "registered": _("Registered"),
-            "modified": _("Modified"),
+            "registered": pgettext("column of dates", "Registered"),
+            "modified": pgettext("column of dates", "Modified"),
         }
         return [
             {
