@@ -111,9 +111,17 @@ def install(group: str) -> None:
     if marker.exists() and marker.read_text() == checksum:
         return
     print(f"Installing {lock.name} …", flush=True)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # What is used is compiled when it is first used, not all of it now.
+    command = [str(PYTHON), "-m", "pip", "install", "--no-compile", "--quiet"]
     done = subprocess.run(
-        [*command, "--no-input", "--require-hashes", "-r", str(lock)],
+        [
+            *command,
+            "--no-input",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+            str(lock),
+        ],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -433,7 +441,7 @@ def check(_rest: list[str]) -> int:
 
 
 def shown(command: list[str]) -> str:
-    words = [Path(word).name for word in command if not word.endswith(".html")]
+    words = [Path(word).name or word for word in command if not word.endswith(".html")]
     return " ".join(words)
 
 

@@ -1,10 +1,12 @@
 """Questions about viewing: how many users watched something, and who."""
 
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, Sum
 
-from analytics.models import ViewerDay, ViewerMonth
+from analytics.models import UserViewing, ViewerDay, ViewerMonth
 from backoffice.core.periods import Month, Period, midnight
 from backoffice.core.scope import Scope
 
@@ -45,3 +47,48 @@ def viewers_in(window: Period, zone: ZoneInfo) -> Q:
             )
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ViewingSums:
+    """What one user watched in some period: views only, none of the shorter viewings."""
+
+    media: int
+    """Distinct contents."""
+    views: int
+    seconds: int
+
+
+NOTHING_WATCHED = ViewingSums(0, 0, 0)
+
+# The raw viewings of one user: the key begins with the user, the partitions with the month.
+SUMS_IN_PERIOD = """
+    SELECT count(DISTINCT v.content_id), count(*), coalesce(sum(v.watched_seconds), 0)
+    FROM analytics_viewing AS v
+    JOIN analytics_device AS d ON d.id = v.device_id
+    WHERE v.user_id = %(user)s AND v.started_at >= %(start)s AND v.started_at < %(end)s
+      AND v.watched_seconds >= %(least)s AND d.hardware_type <> 'bot'
+"""
+
+
+def viewing_in(user_id: int, period: Period, *, minimum_seconds: int) -> ViewingSums:
+    """Return what the user watched in the period, by the start of each viewing; from raw rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SUMS_IN_PERIOD,
+            {
+                "user": user_id,
+                "start": period.start,
+                "end": period.end,
+                "least": minimum_seconds,
+            },
+        )
+        return ViewingSums(*cursor.fetchone())
+
+
+def viewing_so_far(user_id: int) -> ViewingSums:
+    """Return all that the user ever watched; from the roll-up."""
+    row = UserViewing.objects.filter(user_id=user_id).first()
+    if row is None:
+        return NOTHING_WATCHED
+    return ViewingSums(row.media_viewed, row.views, row.viewing_seconds)

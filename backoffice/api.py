@@ -119,9 +119,9 @@ def _on_api_error(_request: HttpRequest, error: ApiError) -> HttpResponse:
 
 def _on_http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
     # Ninja wraps whatever the parser raises.
-    if isinstance(error.__cause__, ApiError):
-        return answer(error.__cause__)
-    return answer(ApiError(error.status_code, "refused", error.message))
+    cause = error.__cause__
+    refused = ApiError(error.status_code, "refused", error.message)
+    return answer(cause if isinstance(cause, ApiError) else refused)
 
 
 def _on_no_key(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:

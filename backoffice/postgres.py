@@ -332,8 +332,8 @@ class Cluster:
             with self._locked() if self.folder.exists() else contextlib.nullcontext():
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._stop()
-                with contextlib.suppress(OSError):
-                    self.sockets.rmdir()
+                if not self.is_running():
+                    shutil.rmtree(self.sockets, ignore_errors=True)
         except BlockingIOError:
             pass
         finally:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -32,6 +32,10 @@ class SpanCounts:
     def open(self) -> int:
         """Spans with start < instant <= end: users holding access just before the instant."""
         return self.started - self.ended
+
+
+# By kind and instant.
+CountsOfWindows: TypeAlias = dict[tuple[int, datetime], SpanCounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ COUNTS_OF_DAY_PARTS = """
 
 def span_counts(
     scope: Scope, kinds: Sequence[int], instants: Sequence[datetime]
-) -> dict[tuple[int, datetime], SpanCounts]:
+) -> CountsOfWindows:
     """
     Return the running counts of each kind at each instant, in two queries.
 
@@ -129,15 +133,25 @@ COUNT_RETURNS = """
 """
 
 
-def users_with_access(scope: Scope, kind: int, periods: Sequence[Period]) -> list[int]:
+def counts_of_windows(
+    scope: Scope, kinds: Sequence[int], periods: Sequence[Period]
+) -> CountsOfWindows:
+    """Return the running counts that the figures of these periods need, in two queries."""
+    return span_counts(scope, kinds, [i for p in periods for i in (p.start + TICK, p.end)])
+
+
+def users_with_access(
+    scope: Scope, kind: int, periods: Sequence[Period], counts: CountsOfWindows | None = None
+) -> list[int]:
     """
     Return for each period the number of distinct users with a span of the kind in it.
 
     Those with one open at the start, and one for each span that begins later and is its
     user's first or whose previous ended by the start: exactly one for each further user.
+
+    :param counts: what `counts_of_windows` answered, if it was asked already.
     """
-    instants = [i for p in periods for i in (p.start + TICK, p.end)]
-    counts = span_counts(scope, [kind], instants)
+    counts = counts or counts_of_windows(scope, [kind], periods)
     with connection.cursor() as cursor:
         cursor.execute(
             COUNT_RETURNS,
@@ -190,14 +204,14 @@ BRIDGE_OF_REPEATED = """
 """
 
 
-def bridge(scope: Scope, window: Period) -> Bridge:
+def bridge(scope: Scope, window: Period, counts: CountsOfWindows | None = None) -> Bridge:
     """
-    Return how access moved in the window, per user, in four queries.
+    Return how access moved in the window, per user, in two queries more than `counts` took.
 
     new and back hold access at the end and not at the start, and never or once before; gone
     the reverse; came and left held it in between only. Source: spans of kind access.
     """
-    counts = span_counts(scope, [Kind.ACCESS], [window.start + TICK, window.end])
+    counts = counts or counts_of_windows(scope, [Kind.ACCESS], [window])
     values = _values(scope) | {"start": window.start, "end": window.end}
     with connection.cursor() as cursor:
         cursor.execute(BRIDGE, values)
@@ -486,3 +500,15 @@ def _given(user_ids: Sequence[int]) -> Iterator[Holding]:
     columns = ("user_id", "access_start", "access_end")
     for user_id, start, end in rows.values_list(*columns):
         yield Holding(user_id, "free_copy", "", start, end)
+
+
+def subscriptions_of(user_id: int) -> list[Subscription]:
+    """Return the user's subscriptions with their offers, the latest first."""
+    rows = Subscription.objects.filter(user=user_id).select_related("offer")
+    return list(rows.order_by("-started_at", "-pk"))
+
+
+def purchases_of(user_id: int) -> list[Purchase]:
+    """Return what the user bought, gifts for others included, with offers, the latest first."""
+    rows = Purchase.objects.filter(user=user_id).select_related("offer")
+    return list(rows.order_by("-purchased_at", "-pk"))

@@ -207,10 +207,9 @@ class ChartFilter(django_filters.FilterSet):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         self.viewpoint = viewpoint
         super().__init__(data, queryset=User.objects.of(viewpoint.project))
-        platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
-        self.platform_ids = {platform.slug: platform.pk for platform in platforms}
-        self.platform_names = {platform.pk: platform.name for platform in platforms}
-        self._offer("platform", [(platform.slug, platform.name) for platform in platforms])
+        self.platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
+        self.platform_ids = {platform.slug: platform.pk for platform in self.platforms}
+        self._offer("platform", [(platform.slug, platform.name) for platform in self.platforms])
 
     def _offer(self, name: str, choices: Any) -> None:
         self.filters[name].extra["choices"] = list(choices)

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from users.views.profile import Profile
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
 from users.views.user_list import UserList
 
@@ -12,4 +13,5 @@ urlpatterns = [
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+    path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
 ]

@@ -4,18 +4,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.management.color import no_style
 from django.db import connection, transaction
 
-from analytics.demo import catalogue
 from analytics.demo.indexes import without_indexes
+from analytics.demo.named import create_demo_staff, name_users
 from analytics.demo.payments import create_payments
 from analytics.demo.people import analyse, create_people, create_random, run
-from analytics.demo.staff import create_staff
+from analytics.demo.services import SERVICES, create_project
 from analytics.demo.viewings import create_viewings
+from analytics.models import Content, Device, ViewerDay, ViewingDay
 from analytics.rollups import rebuild_rollups
 from backoffice.core.periods import Month
-from backoffice.projects.models import Project
+from backoffice.projects.models import Platform, Project
+from subscriptions.models import (
+    AccessSpan,
+    FreeCopy,
+    Offer,
+    Purchase,
+    SpanDay,
+    Subscription,
+)
 from subscriptions.spans import rebuild_all_spans
+from users.models import CustomField, RegistrationDay, User
 
 # Large enough to be filled without their indexes.
 TABLES = (
@@ -45,7 +56,34 @@ CONTINUE_USER_IDS = """
     SELECT setval(pg_get_serial_sequence('users_user', 'id'), (SELECT max(id) FROM users_user))
 """
 
-LEAST_USERS = 100
+# Empty as long as there is no project, and numbered.
+NUMBERED = (
+    Project,
+    Platform,
+    Offer,
+    CustomField,
+    Device,
+    Content,
+    User,
+    RegistrationDay,
+    Subscription,
+    Purchase,
+    FreeCopy,
+    AccessSpan,
+    SpanDay,
+    ViewerDay,
+    ViewingDay,
+)
+
+# Writing each status left as many dead rows as there are users: the table is written anew.
+REWRITE_USERS = """
+    CREATE TEMP TABLE demo_users ON COMMIT DROP AS SELECT * FROM users_user ORDER BY id;
+    TRUNCATE users_user;
+    INSERT INTO users_user SELECT * FROM demo_users;
+    DROP TABLE demo_users;
+"""
+
+LEAST_USERS = 1
 MOST_USERS = 50_000_000
 MOST_VIEWINGS = 2_000_000_000
 MOST_MONTHS = 120
@@ -104,13 +142,12 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
         run("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": DEMO_LOCK})
         if Project.objects.exists():
             raise NotEmpty
-        projects = [
-            catalogue.create_project(service, created_at=start) for service in catalogue.SERVICES
-        ]
-        create_staff(now=start)
+        restart_ids()
+        projects = [create_project(service, created_at=start) for service in SERVICES]
+        create_demo_staff(now=start)
         create_random(size.seed)
         with without_indexes(TABLES):
-            create_people(projects, catalogue.SERVICES, users=size.users, start=start, now=now)
+            create_people(projects, SERVICES, users=size.users, start=start, now=now)
             progress(f"users: {size.users:,}")
             create_payments(projects, start=start, now=now)
             progress("subscriptions, purchases, free copies")
@@ -121,11 +158,13 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
                 "subscriptions_freecopy",
             )
             rebuild_all_spans(now=now)
+            run(REWRITE_USERS)
             analyse("subscriptions_accessspan")
             progress("access spans")
             if size.viewings:
                 create_viewings(
                     projects,
+                    SERVICES,
                     viewings=size.viewings,
                     start=start,
                     now=now,
@@ -134,6 +173,8 @@ def load(size: Size, *, now: datetime, progress: Callable[[str], None]) -> None:
                 )
             run(CONTINUE_USER_IDS)
         progress("indexes")
+        for project in projects:
+            name_users(project, now=now, seed=size.seed)
         analyse("analytics_viewing")
         rebuild_rollups()
         progress("roll-ups")
@@ -147,6 +188,13 @@ def tidy() -> None:
         cursor.execute(f"VACUUM (ANALYZE) {', '.join(FILLED)}")
         cursor.execute("RESET statement_timeout")
         cursor.execute("RESET maintenance_work_mem")
+
+
+def restart_ids() -> None:
+    """Count from 1 again: a load that was stopped has used up numbers, and the next repeats it."""
+    names = [{"table": model._meta.db_table, "column": "id"} for model in NUMBERED]
+    for statement in connection.ops.sequence_reset_by_name_sql(no_style(), names):
+        run(statement)
 
 
 def take_room() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection
 
-from analytics.demo.catalogue import Service
 from analytics.demo.names import CULTURES
+from analytics.demo.services import Service
 from backoffice.core.text import fold, name_sort_key, search_text
 from backoffice.projects.models import Project
 
@@ -16,12 +16,12 @@ from backoffice.projects.models import Project
 RANDOM = """
     CREATE OR REPLACE FUNCTION pg_temp.u(n bigint, salt bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS 'SELECT (hashint8extended(n, {seed} * 1000003 + salt) & 9007199254740991)
+    AS 'SELECT (hashint8extended(n, {seed}::bigint * 1000003 + salt) & 9007199254740991)
                / 9007199254740992.0::double precision';
     CREATE OR REPLACE FUNCTION pg_temp.id(n bigint, salt bigint) RETURNS uuid
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS 'SELECT encode(int8send(hashint8extended(n, {seed} * 1000003 + salt))
-                      || int8send(hashint8extended(n, {seed} * 1000003 + salt + 1)),
+    AS 'SELECT encode(int8send(hashint8extended(n, {seed}::bigint * 1000003 + salt))
+                      || int8send(hashint8extended(n, {seed}::bigint * 1000003 + salt + 1)),
                       ''hex'')::uuid';
 """
 
@@ -44,6 +44,7 @@ HOURS = """
             * CASE WHEN pg_temp.u(day_number, 90 + project_id) < 0.012 THEN 3 ELSE 1 END
            )::bigint + 1 AS signing,
            greatest(1, (watching * season / 100.0
+               * (0.85 + 0.3 * pg_temp.u(day_number, 95 + project_id))
                * CASE WHEN is_weekend AND hour BETWEEN 9 AND 18 THEN 1.7
                       WHEN is_weekend THEN 1.15 ELSE 1 END)::integer) AS watching
     FROM (
@@ -105,7 +106,7 @@ PROFILES = """
     FROM (
         SELECT p.*,
                pg_temp.u(p.id, 1) < 0.06 AS nameless, pg_temp.u(p.id, 2) < 0.02 AS one_name,
-               CASE WHEN pg_temp.u(p.id, 3) < 0.015
+               CASE WHEN pg_temp.u(p.id, 3) < 0.015 AND p.id > 1
                          AND p.registered_at < %(now)s - interval '20 days'
                     THEN date_trunc('second', p.registered_at + interval '10 days'
                          + (%(now)s - interval '11 days' - p.registered_at)

@@ -4,18 +4,22 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 from psycopg import sql
 
-from analytics.demo import catalogue
+from analytics.demo import contents
 from analytics.demo.agents import AGENTS, BOT
-from analytics.demo.catalogue import Event, Title
+from analytics.demo.contents import Event, Title
 from analytics.demo.people import analyse, fill, run
+from analytics.demo.services import Service
 from analytics.models import Device
 from analytics.partitions import ensure_partitions, month_of, partition_name
 from backoffice.core.periods import Month
 from backoffice.projects.models import Project
+
+UTC_ZONE = ZoneInfo("UTC")
 
 # Each hour is as many units long as it is busy: a unit drawn evenly is an hour of the rhythm.
 UNITS = """
@@ -34,11 +38,12 @@ EDGES = """
 """
 
 # How each person watches: idle, or with a zeal of which a few have a hundred times more than
-# most; the two front ends and three devices used; how many tastes; a few only re-watch.
+# most; the two front ends and three devices used; how many tastes; a few only re-watch. The
+# first is never idle, so that any number of viewings has a place.
 VIEWERS = """
     CREATE TEMP TABLE demo_viewer ON COMMIT DROP AS
     SELECT p.id AS user_id, p.project_id::integer, p.registered_at,
-           CASE WHEN pg_temp.u(p.id, 501) < 0.13 THEN 0
+           CASE WHEN pg_temp.u(p.id, 501) < 0.13 AND p.id > 1 THEN 0
                 ELSE power(1 / (pg_temp.u(p.id, 502) + 0.0007), 0.7) END AS zeal,
            CASE WHEN pg_temp.u(p.id, 503) < 0.08 THEN 3
                 ELSE 30 + floor(500 * pg_temp.u(p.id, 504))::integer END AS tastes,
@@ -145,7 +150,7 @@ VIEWINGS = """
                     SELECT *,
                            low + floor(units * pg_temp.u(sitting, 602))::integer AS unit,
                            floor(titles * power(pg_temp.u(user_id * 1024
-                               + floor(tastes * pg_temp.u(sitting, 604))::bigint, 605), 2.4)
+                               + floor(tastes * pg_temp.u(sitting, 604))::bigint, 605), 1.9)
                            )::integer AS title,
                            CASE WHEN pg_temp.u(n, 606) < 0.07
                                 THEN floor(events * pg_temp.u(n, 607))::integer END AS event,
@@ -194,6 +199,7 @@ VIEWINGS = """
 
 def create_viewings(
     projects: Sequence[Project],
+    services: Sequence[Service],
     *,
     viewings: int,
     start: datetime,
@@ -207,7 +213,7 @@ def create_viewings(
     Needs the access spans, and demo_hour and demo_profile of `create_people`.
     """
     months = months_between(start, now)
-    create_shelves(projects, viewings=viewings, start=start, now=now, seed=seed)
+    create_shelves(projects, services, viewings=viewings, start=start, now=now, seed=seed)
     values = {"now": now, "viewings": viewings}
     for statement in (UNITS, EDGES, VIEWERS, SPANS):
         run(statement, values)
@@ -234,26 +240,32 @@ def months_between(start: datetime, now: datetime) -> list[Month]:
 
 
 def month_start(month: Month) -> datetime:
-    return month.period(catalogue.UTC_ZONE).start
+    return month.period(UTC_ZONE).start
 
 
 def create_shelves(
-    projects: Sequence[Project], *, viewings: int, start: datetime, now: datetime, seed: int
+    projects: Sequence[Project],
+    services: Sequence[Service],
+    *,
+    viewings: int,
+    start: datetime,
+    now: datetime,
+    seed: int,
 ) -> None:
     """Create contents and devices, and write what the viewings choose from by draw."""
-    catalogue.create_devices()
+    contents.create_devices()
     fill_kinds()
-    wanted = viewings // catalogue.VIEWINGS_PER_CONTENT // len(projects)
-    count = min(max(wanted, catalogue.FEWEST_CONTENTS), catalogue.MOST_CONTENTS)
+    wanted = viewings // contents.VIEWINGS_PER_CONTENT // len(projects)
+    count = min(max(wanted, contents.FEWEST_CONTENTS), contents.MOST_CONTENTS)
     rows: dict[str, list[tuple[Any, ...]]] = {"title": [], "event": [], "count": [], "rule": []}
     bot = Device.objects.filter(hardware_type=BOT).order_by("pk").first()
-    for project in projects:
+    for project, service in zip(projects, services, strict=True):
         # The seed makes the same data again; nobody is kept from guessing it.
         draw = random.Random(f"{seed} {project.slug}")  # noqa: S311
-        titles = catalogue.make_titles(count, draw)
-        evenings = catalogue.event_evenings(project, start, now, draw)
-        events = catalogue.make_events(count + 1, evenings, now, draw)
-        ids = catalogue.create_contents(project, titles, events, draw=draw, now=now)
+        titles = contents.make_titles(count, draw)
+        evenings = contents.event_evenings(project, start, now, draw)
+        events = contents.make_events(count + 1, evenings, now, draw)
+        ids = contents.create_contents(project, service, titles, events, draw=draw, now=now)
         rows["title"] += title_rows(project, titles, ids, draw)
         events_of = event_rows(project, events, ids)
         rows["event"] += events_of
@@ -288,10 +300,10 @@ def create_shelves(
 def title_rows(
     project: Project, titles: Sequence[Title], ids: dict[str, int], draw: random.Random
 ) -> list[tuple[Any, ...]]:
-    """Return the titles in the order of their popularity, which is not that of the catalogue."""
+    """Return the titles in the order of their popularity, which is not that of the contents."""
     ranked = draw.sample(titles, len(titles))
     return [
-        (project.pk, rank, ids[catalogue.content_reference(project, title.first_reference)],
+        (project.pk, rank, ids[contents.content_reference(project, title.first_reference)],
          title.episodes, title.run_seconds)
         for rank, title in enumerate(ranked)
     ]  # fmt: skip
@@ -305,7 +317,7 @@ def event_rows(
     for event in events:
         month = month_start(month_of(event.start_at))
         number = sum(row[1] == month for row in rows)
-        content = ids[catalogue.event_reference(project, event.reference)]
+        content = ids[contents.event_reference(project, event.reference)]
         rows.append((project.pk, month, number, event.start_at, event.run_seconds, content))
     return rows
 

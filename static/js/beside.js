@@ -13,8 +13,8 @@ function place(popover, button) {
   const above = at.top - GAP - height;
   const fits = below + height <= innerHeight - EDGE || above < EDGE;
   const left = Math.min(at.left, innerWidth - width - EDGE);
+  popover.dataset.placed = "";
   popover.style.inset = "auto";
-  popover.style.margin = "0";
   popover.style.top = `${fits ? below : above}px`;
   popover.style.left = `${Math.max(EDGE, left)}px`;
 }

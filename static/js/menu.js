@@ -11,7 +11,8 @@ const MENU = "[popover][role=menu]";
 const ITEM = "[role=menuitem]:not([disabled], [aria-disabled=true], [hidden])";
 
 const menuOf = (button) => document.getElementById(button.getAttribute("popovertarget"));
-const buttonOf = (menu) => document.querySelector(`${BUTTON}[popovertarget="${CSS.escape(menu.id)}"]`);
+const buttonOf = (menu) =>
+  document.querySelector(`${BUTTON}[popovertarget="${CSS.escape(menu.id)}"]`);
 const isOpen = (menu) => menu.matches(":popover-open");
 
 function afterToggle(event) {

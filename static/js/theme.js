@@ -9,5 +9,7 @@
     // Storage is forbidden: the system's choice holds.
   }
   const known = chosen === "light" || chosen === "dark";
+  // For what is laid out differently where scripts run: the place of a drawing is kept free.
+  document.documentElement.classList.add("scripted");
   document.documentElement.dataset.bsTheme = known ? chosen : dark ? "dark" : "light";
 }

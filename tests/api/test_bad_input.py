@@ -59,6 +59,28 @@ def test_a_byte_order_mark_and_escaped_characters_are_read(api):
     assert api.put("/contents/film", body).json()["name"] == "🚀 é \\u0000"
 
 
+class BrokenOff:
+    """A body whose sender went away."""
+
+    def read(self, *_):
+        raise OSError
+
+    readline = read
+
+
+def test_a_body_that_breaks_off_is_400(api):
+    response = api.client.put(
+        "/api/v1/contents/film",
+        "{}",
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {api.key}"},
+        **{"wsgi.input": BrokenOff()},
+    )
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "malformed"
+
+
 TEXTS = st.one_of(
     st.text(max_size=30),
     st.sampled_from(

@@ -30,7 +30,7 @@ def test_keeps_and_answers_the_whole_content(api, service):
 def test_an_absent_field_is_empty_in_the_next_put(api):
     api.put("/contents/film", FILM)
 
-    response = api.put("/contents/film", {"name": "Live now", "type": "live"})
+    response = api.put("/contents/film", {"name": "Live now", "type": "live", "url": ""})
 
     assert response.json() == {
         "id": "film",

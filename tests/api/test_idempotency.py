@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import Client
 
 from backoffice.projects.models import StoredAnswer
@@ -69,6 +69,18 @@ def test_an_error_of_ours_is_kept_too_and_has_changed_nothing(api, monkeypatch):
     assert again.status_code == 500
     assert again.json() == first.json()
     assert keyed(api, ADA, key="two").status_code == 201
+
+
+def test_a_failure_of_the_database_is_not_kept(api, monkeypatch):
+    def fail(**_):
+        raise OperationalError
+
+    api.client = Client(raise_request_exception=False)
+    with monkeypatch.context() as broken:
+        broken.setattr("users.api.register_user", fail)
+        assert keyed(api, ADA).status_code == 503
+
+    assert keyed(api, ADA).status_code == 201
 
 
 def test_a_key_lives_a_day_and_old_answers_are_forgotten(api, clock):

@@ -1,12 +1,17 @@
 """PUT of offers and subscriptions: what is kept, and the access that follows."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError, connections
+from django.test import Client
 
+from subscriptions.actions import put_offer, put_subscription
 from subscriptions.models import AccessSpan, Offer, SpanDay, Subscription
-from tests.api.conftest import NOW
+from tests.api.conftest import NOW, Caller
 from tests.api.test_doors import error_of
+from tests.factories.projects import ApiKeyFactory
 from tests.factories.subscriptions import OfferFactory, SubscriptionFactory
 from tests.factories.users import UserFactory
 from users.models import User
@@ -377,6 +382,63 @@ def test_a_report_costs_the_same_queries_for_a_long_history(
     with django_assert_num_queries(14):
         api.put("/subscriptions/okast/1", {**body, "status": "active"})
     assert len(spans_of(ada)) == 11
+
+
+def at_once(*calls):
+    """Send the calls at the same moment, each on a connection of its own; return the statuses."""
+    ready = threading.Barrier(len(calls))
+    statuses = []
+
+    def send(path, body):
+        ready.wait()
+        response = Caller(Client(), "north-key").put(path, body)
+        statuses.append(response.status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=send, args=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(statuses)
+
+
+def test_of_two_users_reported_at_once_with_one_reference_one_gets_it(transactional_db, web):
+    ApiKeyFactory(platform=web, raw="north-key")
+    users = UserFactory.create_batch(4, platform=web)
+    bodies = [
+        {"user": str(user.public_id), "status": "active", "started_at": STARTED} for user in users
+    ]
+
+    for n in range(5):
+        path = f"/subscriptions/okast/{n}"
+        assert at_once(*((path, body) for body in bodies)) == [201, 409, 409, 409]
+    assert Subscription.objects.count() == 5
+
+
+def test_an_offer_reported_four_times_at_once_is_one(transactional_db, web):
+    ApiKeyFactory(platform=web, raw="north-key")
+    body = {"name": "Monthly", "kind": "subscription"}
+
+    for n in range(5):
+        assert at_once(*[(f"/offers/{n}", body)] * 4) == [200, 200, 200, 201]
+    assert Offer.objects.count() == 5
+
+
+@pytest.mark.parametrize("write", [put_offer, put_subscription])
+def test_another_broken_promise_of_the_database_is_not_taken_for_a_race(service, ada, write):
+    offer = Offer(project=service, reference="o", name="o", kind="pack", price_minor=-1)
+    subscription = Subscription(
+        project=service,
+        user=ada,
+        provider="okast",
+        reference="s",
+        status="incomplete",
+        started_at=datetime(1980, 1, 1, tzinfo=UTC),
+    )
+
+    with pytest.raises(IntegrityError):
+        write(offer if write is put_offer else subscription, now=NOW)
 
 
 # --- Offers --------------------------------------------------------------------------------

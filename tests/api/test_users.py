@@ -6,14 +6,17 @@ from datetime import UTC, date, datetime
 
 import pytest
 from django.contrib.auth.hashers import check_password
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 from django.test import Client
 
 from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import SYSTEM
+from subscriptions.actions import change_user, register_user
 from tests.api.conftest import NOW
 from tests.api.test_doors import error_of
 from tests.factories.projects import ApiKeyFactory
 from tests.factories.users import CustomFieldFactory, UserFactory
+from users.actions import ChangedSince
 from users.models import CustomField, RegistrationDay, User, UserSearch
 
 WHOLE = {
@@ -122,6 +125,8 @@ def test_an_email_is_free_in_another_project_and_after_deletion(api, other_api, 
         ("email", None),
         ("email", 5),
         ("email", "ada"),
+        ("email", "ﬃ" * 100 + "@example.com"),
+        ("email", "ada@" + ("ﬃ" * 60 + ".") * 3 + "com"),
         ("email", "ada@localhost"),
         ("email", "ada@[127.0.0.1]"),
         ("email", "ada@example.com\u202e"),
@@ -220,6 +225,15 @@ def test_a_sign_up_costs_the_same_queries_in_a_large_project(
     CustomFieldFactory.create_batch(20, project=service)
     with django_assert_num_queries(17):
         api.post("/users", {"email": "third@example.com"})
+
+
+def test_empty_fields_are_as_good_as_absent_ones(api):
+    body = {"email": "ada@example.com", "language": "", "country": "", "password": ""}
+
+    response = api.post("/users", body)
+
+    assert response.status_code == 201
+    assert (response.json()["language"], response.json()["country"]) == ("", "")
 
 
 # --- GET -----------------------------------------------------------------------------------
@@ -325,6 +339,55 @@ def test_what_is_no_profile_field_is_refused(api, ada, field, value):
     assert response.status_code == 422
     assert list(error_of(response)["fields"]) == [field]
     assert User.objects.get().first_name == "Ada"
+
+
+def test_a_user_deleted_meanwhile_is_missing(api, ada, monkeypatch):
+    def half_a_second_later(_password):
+        User.objects.update(
+            deleted_at=NOW, email="", email_key="", first_name="", last_name="", sort_name=""
+        )
+        return "hash"
+
+    monkeypatch.setattr("users.api.hash_password", half_a_second_later)
+
+    response = api.patch(f"/users/{ada.public_id}", {"password": "x", "first_name": "Back"})
+
+    assert response.status_code == 404
+    assert User.objects.get().first_name == ""
+
+
+def test_the_second_of_two_editors_is_told(ada):
+    change_user(user=ada, changes={"first_name": "One"}, actor=SYSTEM, now=NOW, version=1)
+
+    with pytest.raises(ChangedSince):
+        change_user(user=ada, changes={"first_name": "Two"}, actor=SYSTEM, now=NOW, version=1)
+
+    assert User.objects.get().first_name == "One"
+
+
+def test_another_broken_promise_of_the_database_is_not_taken_for_a_taken_email(ada):
+    too_early = User(
+        project=ada.project,
+        platform=ada.platform,
+        email="x@example.com",
+        registered_at=datetime(1980, 1, 1, tzinfo=UTC),
+    )
+
+    with pytest.raises(IntegrityError):
+        register_user(user=too_early, actor=SYSTEM, now=NOW)
+
+
+def test_nothing_changes_when_the_audit_trail_cannot_be_written(api, ada, monkeypatch):
+    api.client = Client(raise_request_exception=False)
+    monkeypatch.setattr("users.actions.record", lambda *_, **__: 1 / 0)
+
+    created = api.post("/users", {"email": "new@example.com"})
+    edited = api.patch(f"/users/{ada.public_id}", {"first_name": "X", "password": "long enough x"})
+
+    assert created.status_code == edited.status_code == 500
+    kept = User.objects.get()
+    assert (kept.first_name, kept.password) == ("Ada", "")
+    assert UserSearch.objects.count() == RegistrationDay.objects.get().registered == 1
 
 
 # --- Sign-up fields ------------------------------------------------------------------------

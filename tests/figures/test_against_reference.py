@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 from analytics.models import UserMedia, UserViewing, ViewerDay, ViewerMonth, ViewingDay
 from analytics.selectors import viewers
 from backoffice.core.figures import Counted
-from backoffice.core.periods import TICK, Month, Period, days_between
+from backoffice.core.named_periods import DateRange
+from backoffice.core.periods import TICK, Month, Period
 from subscriptions.models import AccessSpan
-from subscriptions.selectors import (
-    access_by_day,
-    bridge,
-    trials_ending,
-    users_asked_to_stop,
-    users_unsubscribed,
-    users_with_access,
-)
+from subscriptions.selectors import bridge
 from subscriptions.spans import refresh_statuses
 from tests.reference import figures as reference
 from tests.reference.figures import Figures, Window
@@ -27,7 +21,8 @@ from tests.reference.loading import Loaded, viewing_id
 from tests.reference.strategies import histories
 from users.filters import UserFilter, Viewpoint
 from users.models import User
-from users.selectors import account_counts, registered_by_day
+from users.views.activity_chart import activity_by_day
+from users.views.month_cards import month_figures
 
 pytestmark = pytest.mark.django_db
 
@@ -65,65 +60,65 @@ def test_cards_and_the_figures_beneath_them(given_history, platforms):
     history, now = given_history
     loaded, expected = Loaded(history, now=now), Figures(history, platforms)
     scope = loaded.scope(platforms)
+    cut = windows(now, loaded)
+    so_far, _elapsed, _whole = counts = [
+        {word: len(expected.counted(word, window)) for word in Counted.values}
+        for _name, _period, window in cut
+    ]
 
-    for name, period, window in windows(now, loaded):
-        note(f"{name} {window}")
-        count = {word: len(expected.counted(word, window)) for word in Counted.values}
-        counts = account_counts(scope, [period.start, period.end])
-        before, after = counts[period.start], counts[period.end]
+    found = month_figures(scope, now, has_trials=True)
 
-        assert (period.start, period.end) == (window.start, window.end)
-        assert after.registered - before.registered == count["registered"]
-        assert users_with_access(scope, Kind.ACCESS, [period]) == [count["active"]]
-        assert users_with_access(scope, Kind.TRIAL, [period]) == [count["trial"]]
-        assert users_unsubscribed(scope, [period]) == [count["unsubscribed"]]
-        assert viewers(scope, period) == count["viewers"]
-        assert trials_ending(scope, period.end) == count["trial-ending"]
-        assert users_asked_to_stop(scope, period.end) == count["asked-to-stop"]
-        found = bridge(scope, period)
-        assert found.now == count["active-now"]
-        assert (found.start, found.new, found.back, found.gone, found.came_and_left) == tuple(
+    for name, period, window in cut:
+        assert (period.start, period.end) == (window.start, window.end), name
+    for card in ("registered", "active", "trial", "unsubscribed"):
+        assert getattr(found, card) == tuple(count[card] for count in counts), card
+    assert found.viewers == so_far["viewers"]
+    assert found.trials_ending == so_far["trial-ending"]
+    assert found.asked_to_stop == so_far["asked-to-stop"]
+    for (name, period, _window), count in zip(cut, counts, strict=True):
+        moves = bridge(scope, period)
+        note(f"{name} {moves}")
+        assert moves.now == count["active-now"]
+        assert (moves.start, moves.new, moves.back, moves.gone, moves.came_and_left) == tuple(
             count[word] for word in ("start", "new", "back", "gone", "came-and-left")
         )
-        assert count["active"] == found.start + found.new + found.back + found.came_and_left
+        assert count["active"] == moves.start + moves.new + moves.back + moves.came_and_left
+        assert viewers(scope, period) == count["viewers"]
+    assert found.bridge == bridge(scope, cut[0][1])
 
 
-@given(histories(), PLATFORMS)
-def test_every_number_is_a_link_to_exactly_its_people(given_history, platforms):
+@given(histories(), PLATFORMS, st.integers(0, 2))
+def test_every_number_is_a_link_to_exactly_its_people(given_history, platforms, which):
     history, now = given_history
     loaded, expected = Loaded(history, now=now), Figures(history, platforms)
     slugs = "".join(f"&platform={loaded.platforms[number].slug}" for number in platforms)
     deleted = {number for number, person in enumerate(history.people) if person.is_deleted}
 
-    for month, _period, window in windows(now, loaded):
-        for word in Counted.values:
-            query = QueryDict(f"counted={word}&{month}{slugs}")
-            found = UserFilter(query, viewpoint=Viewpoint(loaded.project, now, sees_identity=True))
-            assert found.form.is_valid(), found.form.errors
-            people = expected.counted(word, window)
+    month, _period, window = windows(now, loaded)[which]
+    for word in Counted.values:
+        query = QueryDict(f"counted={word}&{month}{slugs}")
+        found = UserFilter(query, viewpoint=Viewpoint(loaded.project, now, sees_identity=True))
+        assert found.form.is_valid(), found.form.errors
+        people = expected.counted(word, window)
 
-            note(f"{query.urlencode()} {window}")
-            assert loaded.numbers(found.rows) == people - deleted
-            assert found.totals().total == len(people - deleted)
-            assert found.totals().deleted == len(people & deleted)
+        note(f"{query.urlencode()} {window}")
+        assert loaded.numbers(found.rows) == people - deleted
+        assert found.totals().total == len(people - deleted)
+        assert found.totals().deleted == len(people & deleted)
 
 
 @given(histories(), PLATFORMS, st.integers(0, 70), st.integers(-3, 40))
 def test_every_point_of_the_chart(given_history, platforms, days_back, length):
     history, now = given_history
     loaded, expected = Loaded(history, now=now), Figures(history, platforms)
-    scope, zone = loaded.scope(platforms), history.zone
-    first = now.astimezone(zone).date() - timedelta(days=days_back)
+    first = now.astimezone(history.zone).date() - timedelta(days=days_back)
     last = first + timedelta(days=max(0, length))
-    period = days_between(first, last, zone).until(now)
 
-    registered = registered_by_day(scope, first, last)
-    days = access_by_day(scope, period.days(zone), period.end)
+    days = activity_by_day(loaded.scope(platforms), DateRange(first, last), now)
+
     found = [
-        (day.date, registered.get(day.date, 0), day.active_cumulative, day.active_end_of_day)
-        for day in days
+        (day.date, day.registered, day.active_cumulative, day.active_end_of_day) for day in days
     ]
-
     assert found == expected.chart(first, last, now)
 
 

@@ -11,7 +11,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from tests.reference import history as h
-from tests.reference.figures import TICK, first_of_month, midnight
+from tests.reference.figures import (
+    TICK,
+    midnight,
+    month_so_far,
+    same_part_of_month_before,
+    whole_month_before,
+)
 
 # Ahead of UTC and behind it; half an hour off; clocks that skip midnight, move by half an hour,
 # and once skipped a day.
@@ -67,33 +73,49 @@ def nows(draw, zone: ZoneInfo) -> datetime:
 def instants_around(now: datetime, zone: ZoneInfo) -> st.SearchStrategy[datetime]:
     """Instants of the months around now, most of them where a window begins or ends."""
     today = now.astimezone(zone).date()
-    edges = [now, now + 3 * DAY, now - 3 * DAY, now - 30 * DAY, now - 31 * DAY]
-    edges += [midnight(first_of_month(today, months), zone) for months in (-2, -1, 0, 1)]
-    edges += [midnight(today + days * DAY, zone) for days in (-7, -1, 0, 1, 2)]
-    near = st.builds(datetime.__add__, st.sampled_from(edges), st.sampled_from(NUDGES))
+    windows = [
+        month_so_far(now, zone),
+        same_part_of_month_before(now, zone),
+        whole_month_before(now, zone),
+    ]
+    edges = [instant for w in windows for instant in (w.start, w.end, w.end + 3 * DAY)]
+    edges += [now, now + 3 * DAY, now - 40 * DAY, now - 50 * DAY, now + 40 * DAY]
+    edges += [midnight(today + days * DAY, zone) for days in (-7, -1, 0, 1)]
+    exact = st.sampled_from(edges)
+    near = st.builds(datetime.__add__, exact, st.sampled_from(NUDGES))
     far = st.datetimes(
         (now - 100 * DAY).replace(tzinfo=None), (now + 40 * DAY).replace(tzinfo=None)
     ).map(lambda naive: naive.replace(tzinfo=UTC))
-    return st.one_of(near, near, near, far)
+    return st.one_of(exact, exact, near, near, far)
 
 
 @st.composite
 def histories(draw) -> tuple[h.History, datetime]:
-    """A history of up to six people, and the instant from which it is looked at."""
+    """A history of up to ten people, and the instant from which it is looked at."""
     zone = ZoneInfo(draw(st.sampled_from(ZONES)))
     now = draw(nows(zone))
     instants = instants_around(now, zone)
     maybe = st.none() | instants
     past = instants.map(lambda instant: min(instant, now))
-    size = draw(st.integers(1, 6))
+    size = draw(st.integers(1, 10))
     platforms = st.integers(0, 1)
 
-    subscriptions = st.builds(
+    plain = st.builds(
+        h.Subscribed,
+        status=st.just("active"),
+        started_at=instants,
+        trial_ends_at=maybe,
+        ended_at=maybe,
+    )
+    asked_to_stop = st.builds(
+        h.Subscribed, status=st.just("active"), started_at=instants, cancel_at=instants
+    )
+    odd = st.builds(
         h.Subscribed,
         status=st.sampled_from(
             [
-                *["active", "active", "active", "trialing", "past_due", "canceled", "unpaid"],
-                *["paused", "incomplete", "incomplete_expired"],
+                *["active", "trialing", "past_due", "past_due", "canceled", "unpaid", "paused"],
+                *["incomplete", "incomplete_expired"],
             ]
         ),
         started_at=instants,
@@ -134,7 +156,7 @@ def histories(draw) -> tuple[h.History, datetime]:
         registered_at=past,
         platform=platforms,
         is_deleted=st.sampled_from([False, False, False, True]),
-        subscriptions=up_to(3, subscriptions),
+        subscriptions=up_to(3, st.one_of(plain, plain, asked_to_stop, odd)),
         purchases=up_to(2, purchases),
         free_copies=up_to(1, free_copies),
         viewings=up_to(4, viewings),

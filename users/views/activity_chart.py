@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from backoffice.core.figures import Grain
 from backoffice.core.formatting import day_text, month_text, short_day
@@ -149,8 +150,8 @@ def chart_data(
             "registered": _registered_words(grain),
             "cumulative": _("Active, cumulative"),
             "endOfDay": _("Active at day end"),
-            "registeredAxis": _("Registered"),
-            "activeAxis": _("Active"),
+            "registeredAxis": pgettext("people", "Registered"),
+            "activeAxis": pgettext("people", "Active"),
             "running": _("not over yet"),
             "grain": Grain(grain).label,
         },

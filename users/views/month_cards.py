@@ -20,6 +20,7 @@ from subscriptions.models import AccessSpan
 from subscriptions.selectors import (
     Bridge,
     bridge,
+    counts_of_windows,
     trials_ending,
     users_asked_to_stop,
     users_unsubscribed,
@@ -79,12 +80,15 @@ def month_figures(scope: Scope, now: datetime, *, has_trials: bool) -> MonthFigu
     windows = list(months)
     end = months.so_far.end
     kind = AccessSpan.Kind
+    counts = counts_of_windows(scope, [kind.ACCESS, kind.TRIAL], windows)
     return MonthFigures(
         registered=_registered(scope, windows),
-        active=Triple(*users_with_access(scope, kind.ACCESS, windows)),
-        trial=Triple(*users_with_access(scope, kind.TRIAL, windows)) if has_trials else None,
+        active=Triple(*users_with_access(scope, kind.ACCESS, windows, counts)),
+        trial=Triple(*users_with_access(scope, kind.TRIAL, windows, counts))
+        if has_trials
+        else None,
         unsubscribed=Triple(*users_unsubscribed(scope, windows)),
-        bridge=bridge(scope, months.so_far),
+        bridge=bridge(scope, months.so_far, counts),
         viewers=viewers(scope, months.so_far),
         trials_ending=trials_ending(scope, end) if has_trials else 0,
         asked_to_stop=users_asked_to_stop(scope, end),
@@ -115,18 +119,33 @@ class CardWriter:
 
     def bridge(self, bridge: Bridge) -> dict[str, Any]:
         """Return the parts of the bridge, each a link to its users."""
+        # English words stay the same for one and many; those of other languages do not.
         first = short_day(self._month.first_day, self.language)
         parts: list[tuple[str, Counted, int, str]] = [
-            ("start", Counted.START, bridge.start, _("active on %(day)s") % {"day": first}),
-            ("new", Counted.NEW, bridge.new, _("new")),
-            ("back", Counted.BACK, bridge.back, _("back")),
-            ("gone", Counted.GONE, bridge.gone, _("gone")),
-            ("now", Counted.ACTIVE_NOW, bridge.now, _("active now")),
+            (
+                "start",
+                Counted.START,
+                bridge.start,
+                ngettext("active on %(day)s", "active on %(day)s", bridge.start) % {"day": first},
+            ),
+            ("new", Counted.NEW, bridge.new, ngettext("new", "new", bridge.new)),
+            ("back", Counted.BACK, bridge.back, ngettext("back", "back", bridge.back)),
+            ("gone", Counted.GONE, bridge.gone, ngettext("gone", "gone", bridge.gone)),
+            (
+                "now",
+                Counted.ACTIVE_NOW,
+                bridge.now,
+                ngettext("active now", "active now", bridge.now),
+            ),
             (
                 "came_and_left",
                 Counted.CAME_AND_LEFT,
                 bridge.came_and_left,
-                _("came and left within the month"),
+                ngettext(
+                    "came and left within the month",
+                    "came and left within the month",
+                    bridge.came_and_left,
+                ),
             ),
         ]
         return {
@@ -160,8 +179,16 @@ class CardWriter:
             ),
             figures.active,
             notes=[
-                self._counted_note(now, _("%(n)s active now"), Counted.ACTIVE_NOW),
-                self._counted_note(watched, _("%(n)s watched something"), Counted.VIEWERS),
+                self._counted_note(
+                    now,
+                    ngettext("%(n)s active now", "%(n)s active now", now),
+                    Counted.ACTIVE_NOW,
+                ),
+                self._counted_note(
+                    watched,
+                    ngettext("%(n)s watched something", "%(n)s watched something", watched),
+                    Counted.VIEWERS,
+                ),
             ],
         )
 

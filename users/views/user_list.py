@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
@@ -158,7 +158,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             zone=self.zone,
             language=self.language,
             sees_identity=self.viewpoint.sees_identity,
-            platform_names=asked.platform_names,
+            platform_names={platform.pk: platform.name for platform in asked.platforms},
             actions=list(self._actions()),
         )
         return {
@@ -211,8 +211,8 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "name": _("Name"),
             "email": _("E-mail"),
             "platform": _("Platform"),
-            "registered": _("Registered"),
-            "modified": _("Modified"),
+            "registered": pgettext("column of dates", "Registered"),
+            "modified": pgettext("column of dates", "Modified"),
         }
         return [
             {

@@ -15,11 +15,24 @@ from subscriptions.models import Subscription
 from subscriptions.selectors import Holding, holdings_of
 from users.models import User
 
+# Resolving an address costs more than a whole row: each is resolved once, for this id.
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
 STATUS_WORD = {
     User.Status.ACTIVE: "active",
     User.Status.REGISTERED: "registered",
     User.Status.CANCELLED: "cancelled",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is the same in every row, looked up once a page."""
+
+    statuses: dict[int, str]
+    actions_for: str
+    profile: str
+    actions: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +50,28 @@ class RowWriter:
     def rows(self, users: Sequence[User]) -> list[dict[str, Any]]:
         """Return the rows in the users' order, with each status's reason; three queries."""
         holdings = holdings_of([user.pk for user in users])
-        labels = {status: str(status.label) for status in User.Status}
-        return [self._row(user, holdings[user.pk], labels) for user in users]
+        words = _Words(
+            statuses={status.value: str(status.label) for status in User.Status},
+            actions_for=_("Actions for %(name)s"),
+            profile=address_pattern("users:profile"),
+            actions=[
+                (label, pattern)
+                for label, name in self.actions
+                if (pattern := address_pattern(name))
+            ],
+        )
+        return [self._row(user, holdings[user.pk], words) for user in users]
 
-    def _row(
-        self, user: User, holdings: Sequence[Holding], labels: dict[User.Status, str]
-    ) -> dict[str, Any]:
+    def _row(self, user: User, holdings: Sequence[Holding], words: "_Words") -> dict[str, Any]:
         status = User.Status(user.status)
         public_id = str(user.public_id)
         email = user.email if self.sees_identity else mask_email(user.email)
         name = self._name(user) or email or public_id
         return {
             "id": public_id,
-            "url": _address("users:profile", public_id),
+            "url": words.profile.replace(NOBODY, public_id),
             "status": STATUS_WORD[status],
-            "status_label": labels[status],
+            "status_label": words.statuses[status],
             "reason": self._reason(status, holdings),
             "name": name,
             "email": email,
@@ -60,11 +80,10 @@ class RowWriter:
             "registered_text": instant_text(user.registered_at, self.zone, self.language),
             "modified_iso": user.modified_at.isoformat(),
             "modified_text": instant_text(user.modified_at, self.zone, self.language),
-            "actions_label": _("Actions for %(name)s") % {"name": name},
+            "actions_label": words.actions_for % {"name": name},
             "actions": [
-                {"label": label, "url": url, "is_post": False}
-                for label, url_name in self.actions
-                if (url := _address(url_name, public_id))
+                {"label": label, "url": pattern.replace(NOBODY, public_id), "is_post": False}
+                for label, pattern in words.actions
             ],
         }
 
@@ -132,9 +151,9 @@ def _end_or_never(holding: Holding) -> float:
     return holding.end.timestamp() if holding.end else float("inf")
 
 
-def _address(name: str, public_id: str) -> str:
-    """Return the page's address, or none while the page does not exist."""
+def address_pattern(name: str) -> str:
+    """Return the page's address with `NOBODY` for the user's id; none while it does not exist."""
     try:
-        return reverse(name, args=[public_id])
+        return reverse(name, args=[NOBODY])
     except NoReverseMatch:
         return ""

@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from analytics.demo.load import BadSize, NotEmpty, Size, load, tidy
 
+# So early that the longest past still lies within the bounds of stored instants.
+FIRST_END = datetime(2005, 1, 1, tzinfo=UTC)
+
 
 class Command(BaseCommand):
     help = "Fill an empty database with two made-up services: users, payments and viewings."
@@ -35,7 +38,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{monotonic() - begun:7.1f} s  {done}")
             self.stdout.flush()
 
-        now = options["now"] or timezone.now()
+        clock = timezone.now()
+        now = options["now"] or clock
+        if not FIRST_END <= now <= clock:
+            raise CommandError(f"--now {now:%Y-%m-%d %H:%M}: use an instant from 2005 until now.")
         try:
             size = Size(
                 users=options["users"],

@@ -1,19 +1,15 @@
-"""The two services: their platforms, offers, sign-up fields, audiences and contents."""
+"""The two services as they are made: platforms, offers, sign-up fields, who their people are."""
 
-import random
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from analytics.demo.agents import AGENTS
-from analytics.models import Content, Device
-from backoffice.projects.models import Platform, Project
+from backoffice.audit.recording import SYSTEM
+from backoffice.projects import actions
+from backoffice.projects.models import Project
 from subscriptions.models import Offer
 from users.models import CustomField
 
-UTC_ZONE = ZoneInfo("UTC")
 HOME = "http://127.0.0.1:8000/demo-platform"
 
 SUBSCRIPTION = Offer.Kind.SUBSCRIPTION
@@ -25,13 +21,17 @@ Type = CustomField.Type
 class Service:
     """One project as it is made, and who its people are."""
 
+    # What an action makes it with, and what it is given afterwards.
     project: dict[str, Any]
+    settings: dict[str, Any]
     # (slug, name, kind, share of the accounts in percent)
     platforms: tuple[tuple[str, str, str, int], ...]
     offers: tuple[dict[str, Any], ...]
     fields: tuple[dict[str, Any], ...]
     # (culture, country, language, share of the people in thousandths)
     audience: tuple[tuple[str, str, str, int], ...]
+    # A title is one of these followed by one of those.
+    title_words: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 LUMIERE = Service(
@@ -40,9 +40,11 @@ LUMIERE = Service(
         "name": "Lumière",
         "time_zone": "Europe/Paris",
         "currency": "EUR",
-        "languages": ["en", "fr"],
         "device_limit": 3,
         "has_trials": True,
+    },
+    settings={
+        "languages": ["en", "fr"],
         "impersonation_reason": Project.ReasonRule.OFF,
     },
     platforms=(
@@ -163,7 +165,15 @@ LUMIERE = Service(
         ("korean", "FR", "en", 3),
         ("english", "", "", 5),
     ),
-)
+    title_words=(
+        ("Le jardin", "La lettre", "Un été", "Le train", "L'île", "La maison", "Le voyage",
+         "Une nuit", "Le témoin", "La promesse", "Les enfants", "Le phare", "L'hôtel", "La forêt",
+         "Le roi", "Une vie", "Les cœurs", "La rue", "L'archive", "Le dernier bal"),
+        ("de minuit", "sans retour", "d'en face", "des autres", "à l'ombre", "du silence",
+         "de verre", "au loin", "d'hiver", "aux étoiles", "de personne", "en bleu", "de Noël",
+         "du dimanche", "sans nom", "à la dérive", "de papier", "d'août"),
+    ),
+)  # fmt: skip
 
 AURORA = Service(
     project={
@@ -171,10 +181,10 @@ AURORA = Service(
         "name": "Aurora",
         "time_zone": "America/New_York",
         "currency": "USD",
-        "languages": ["en"],
         "device_limit": 5,
-        "has_trials": False,
         "minimum_view_seconds": 30,
+    },
+    settings={
         "free_copies_need_activation": True,
         "impersonation_reason": Project.ReasonRule.REQUIRED,
     },
@@ -265,72 +275,42 @@ AURORA = Service(
         ("greek", "US", "en", 5),
         ("english", "", "", 2),
     ),
-)
+    title_words=(
+        ("Silent", "The Last", "Golden", "A Distant", "Hidden", "Broken", "Winter", "Crimson",
+         "Paper", "Electric", "Lost", "The Second", "Northern", "Endless", "Little", "Secret",
+         "Borrowed", "Blue", "O'Malley's", "Half a"),
+        ("Harbour", "Letter", "Summer", "Orchard", "Signal", "Garden", "Voyage", "Kingdom",
+         "Mirror", "Station", "Island", "Promise", "Lantern", "Archive", "River", "Parade",
+         "Witness", "Hotel", "Jukebox", "Quarterback"),
+    ),
+)  # fmt: skip
 
 SERVICES = (LUMIERE, AURORA)
-
-# The half of a title's words; both together name more films than anybody will scroll through.
-ADJECTIVES = (
-    "Silent", "Last", "Golden", "Distant", "Hidden", "Broken", "Winter", "Crimson", "Paper",
-    "Electric", "Lost", "Second", "Northern", "Endless", "Little", "Secret", "Borrowed", "Blue",
-)  # fmt: skip
-NOUNS = (
-    "Harbour", "Letters", "Summer", "Orchard", "Signal", "Garden", "Voyage", "Kingdom", "Mirror",
-    "Station", "Island", "Promise", "Lantern", "Archive", "River", "Parade", "Witness", "Hotel",
-    "Été à l'ombre", "Forêt", "Ville sans nuit", "Cœur battant", "Train de 8 h 47",
-)  # fmt: skip
-LIVE_NAMES = ("Cup match", "Concert night", "Opera, live", "Gala", "Derby", "Festival opening")
-
-# One content for each so many viewings, within sensible bounds.
-VIEWINGS_PER_CONTENT = 150
-FEWEST_CONTENTS = 240
-MOST_CONTENTS = 20_000
-
-SERIES_SHARE = 0.35
-WRONG_DURATION_SHARE = 0.035
-GONE_SHARE = 0.06
-SATURDAY = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """A film, or the episodes of a series, whose contents follow each other."""
-
-    first_reference: int
-    episodes: int
-    run_seconds: int
-    """How long one episode really runs; the content's own duration may be wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One live event."""
-
-    reference: int
-    start_at: datetime
-    run_seconds: int
 
 
 def create_project(service: Service, *, created_at: datetime) -> Project:
     """Create the project with its platforms, offers and sign-up fields."""
-    project = Project.objects.create(**service.project, created_at=created_at)
-    Platform.objects.bulk_create(
-        Platform(
+    project = actions.create_project(**service.project, actor=SYSTEM, now=created_at)
+    for name, value in service.settings.items():
+        setattr(project, name, value)
+    project.save(update_fields=service.settings.keys())
+    for slug, name, kind, _ in service.platforms:
+        platform = actions.create_platform(
             project=project,
             slug=slug,
             name=name,
             kind=kind,
-            home_url=f"{HOME}/{project.slug}/{slug}/",
-            password_reset_url=f"{HOME}/{project.slug}/{slug}/reset/",
-            created_at=created_at,
+            home_url=home(project, slug),
+            actor=SYSTEM,
+            now=created_at,
         )
-        for slug, name, kind, _ in service.platforms
-    )
+        platform.password_reset_url = f"{platform.home_url}reset/"
+        platform.save(update_fields=["password_reset_url"])
     Offer.objects.bulk_create(
         Offer(project=project, currency=project.currency, **offer) for offer in service.offers
     )
     for position, field in enumerate(service.fields):
-        values = {k: v for k, v in field.items() if k != "is_archived"}
+        values = {key: value for key, value in field.items() if key != "is_archived"}
         archived_at = created_at + timedelta(days=30) if "is_archived" in field else None
         CustomField.objects.create(
             project=project, position=position, archived_at=archived_at, **values
@@ -338,131 +318,6 @@ def create_project(service: Service, *, created_at: datetime) -> Project:
     return project
 
 
-def create_devices() -> None:
-    """Create one device for each user agent."""
-    Device.objects.bulk_create(
-        Device(
-            agent_hash=agent.hash,
-            hardware_type=agent.hardware_type,
-            hardware=agent.hardware,
-            os=agent.os,
-            browser=agent.browser,
-        )
-        for agent in AGENTS
-    )
-
-
-def make_titles(count: int, draw: random.Random) -> list[Title]:
-    """Return titles, films and series, that have `count` contents together."""
-    titles, reference = [], 1
-    while reference <= count:
-        is_series = draw.random() < SERIES_SHARE
-        episodes = min(draw.choice((6, 8, 10, 12, 24)) if is_series else 1, count - reference + 1)
-        minutes = draw.choice((22, 42, 52)) if is_series else draw.randint(74, 168)
-        titles.append(Title(reference, episodes, minutes * 60 + draw.randint(0, 59)))
-        reference += episodes
-    return titles
-
-
-def content_reference(project: Project, number: int) -> str:
-    return f"{project.slug}-{number:06}"
-
-
-def event_reference(project: Project, number: int) -> str:
-    return f"{project.slug}-live-{number:06}"
-
-
-def event_evenings(
-    project: Project, start: datetime, now: datetime, draw: random.Random
-) -> list[datetime]:
-    """Return when the live events began: on one evening of twelve, at 20:45 of the project."""
-    first = start.astimezone(project.zone).date() + timedelta(days=1)
-    days = [first + timedelta(days=n) for n in range((now - start).days - 1)]
-    return [
-        datetime.combine(day, time(20, 45), tzinfo=project.zone)
-        for day in days
-        if draw.random() < (0.2 if day.isoweekday() >= SATURDAY else 0.04)
-    ]
-
-
-def make_events(
-    first_reference: int, zone_evenings: Sequence[datetime], now: datetime, draw: random.Random
-) -> list[Event]:
-    """Return one live event on each of the evenings, and one that runs now."""
-    starts = [*zone_evenings, now - timedelta(minutes=50)]
-    return [
-        Event(first_reference + number, start, draw.randint(80, 150) * 60)
-        for number, start in enumerate(starts)
-    ]
-
-
-def title_contents(
-    project: Project, title: Title, name: str, draw: random.Random, now: datetime
-) -> Iterator[Content]:
-    """Yield the contents of one title."""
-    for episode in range(title.episodes):
-        reference = title.first_reference + episode
-        words = f"{name}, episode {episode + 1}" if title.episodes > 1 else name
-        yield Content(
-            project=project,
-            reference=content_reference(project, reference),
-            name=words,
-            type=Content.Type.HOSTED,
-            duration_seconds=noted_duration(title.run_seconds, draw),
-            status=availability(draw),
-            url=f"{HOME}/{project.slug}/web/watch/{reference}/",
-            described_at=now,
-        )
-
-
-def noted_duration(run_seconds: int, draw: random.Random) -> int:
-    """Return the duration in the metadata: in one content of thirty much too short."""
-    return run_seconds * 2 // 5 if draw.random() < WRONG_DURATION_SHARE else run_seconds
-
-
-def availability(draw: random.Random) -> str:
-    is_gone = draw.random() < GONE_SHARE
-    return Content.Status.UNAVAILABLE if is_gone else Content.Status.AVAILABLE
-
-
-def event_content(project: Project, event: Event, now: datetime, draw: random.Random) -> Content:
-    """Return the content of one live event; it has no duration while it runs."""
-    is_running = event.start_at + timedelta(seconds=event.run_seconds) > now
-    return Content(
-        project=project,
-        reference=event_reference(project, event.reference),
-        name=f"{draw.choice(LIVE_NAMES)} ({event.start_at:%d/%m/%Y})",
-        type=Content.Type.LIVE,
-        duration_seconds=None if is_running else event.run_seconds,
-        status=Content.Status.AVAILABLE if is_running else Content.Status.UNAVAILABLE,
-        url=f"{HOME}/{project.slug}/web/live/{event.reference}/" if is_running else "",
-        described_at=now,
-    )
-
-
-def create_contents(
-    project: Project,
-    titles: Sequence[Title],
-    events: Sequence[Event],
-    *,
-    draw: random.Random,
-    now: datetime,
-) -> dict[str, int]:
-    """Create the contents of the titles and events; return their ids by reference."""
-    rows = [
-        content
-        for number, title in enumerate(titles)
-        for content in title_contents(project, title, title_name(number), draw, now)
-    ]
-    rows += [event_content(project, event, now, draw) for event in events]
-    # Named by players, never described: kept, shown by its id.
-    rows.append(Content(project=project, reference=f"{project.slug}-undescribed"))
-    created = Content.objects.bulk_create(rows, batch_size=2_000)
-    return {content.reference: content.pk for content in created}
-
-
-def title_name(number: int) -> str:
-    """Return the name of the title with this number; no two are the same."""
-    noun, rest = NOUNS[number % len(NOUNS)], number // len(NOUNS)
-    adjective, volume = ADJECTIVES[rest % len(ADJECTIVES)], rest // len(ADJECTIVES)
-    return f"{adjective} {noun}" + (f" {volume + 1}" if volume else "")
+def home(project: Project, platform: str) -> str:
+    """Return the home address of the platform: one of the small built-in ones."""
+    return f"{HOME}/{project.slug}/{platform}/"

@@ -1,0 +1,119 @@
+// What the chart of registered and active users looks like, as ECharts wants to be told.
+//
+// The data are {labels, registered, cumulative, endOfDay, running, names, locale}: lists of one
+// length, a bar each; null where the day is still to come; running is the index of the bar that is
+// not over, or null. Labels and names are written by the server, in the reader's language.
+
+import { figuresOf } from "./chart-words.js";
+
+function xAxis(data, colours) {
+  return {
+    type: "category",
+    data: data.labels,
+    name: data.names.grain,
+    nameLocation: "middle",
+    nameTextStyle: { color: colours.text },
+    axisLine: { lineStyle: { color: colours.grid } },
+    axisTick: { show: false },
+    axisLabel: { color: colours.text, hideOverlap: true },
+  };
+}
+
+function yAxis(data, colours, { name, side, scale }) {
+  const format = new Intl.NumberFormat(data.locale);
+  return {
+    type: "value",
+    name,
+    position: side,
+    // Above its figures, and grown towards the middle, so that it is not cut off.
+    nameTextStyle: { color: colours.text, align: side },
+    nameGap: 22,
+    // Bars are compared by their length, lines by their course: only bars must begin at zero.
+    scale,
+    minInterval: 1,
+    alignTicks: side === "right",
+    splitLine: { show: side === "left", lineStyle: { color: colours.grid } },
+    axisLabel: {
+      color: colours.text,
+      // People are whole. Ticks aligned with the other axis may fall between: they stay blank.
+      formatter: (value) => (Number.isInteger(value) ? format.format(value) : ""),
+    },
+  };
+}
+
+function bars(data, colours) {
+  // The bar that still grows is hatched and says so.
+  const unfinished = (value) => ({
+    value,
+    itemStyle: {
+      color: colours.ground,
+      borderColor: colours.text,
+      borderType: "dashed",
+      decal: { color: colours.bar, dashArrayX: [1, 0], dashArrayY: [3, 3], rotation: -0.8 },
+    },
+    label: {
+      show: true,
+      position: "top",
+      color: colours.text,
+      backgroundColor: colours.ground,
+      formatter: data.names.running,
+    },
+  });
+  return {
+    type: "bar",
+    name: data.names.registered,
+    data: data.registered.map((value, i) => (i === data.running ? unfinished(value) : value)),
+    barMaxWidth: 40,
+    itemStyle: { color: colours.bar, borderRadius: [2, 2, 0, 0] },
+  };
+}
+
+function line(name, values, lineStyle) {
+  return {
+    type: "line",
+    name,
+    yAxisIndex: 1,
+    data: values,
+    // A line of one point would not be seen.
+    showSymbol: values.filter((value) => value !== null).length < 2,
+    symbol: "circle",
+    itemStyle: { color: lineStyle.color },
+    lineStyle,
+    emphasis: { disabled: true },
+  };
+}
+
+export function optionsOf(data, colours, description) {
+  const { names } = data;
+  return {
+    animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    animationDuration: 200,
+    aria: { enabled: true, label: { description } },
+    textStyle: { fontFamily: colours.font },
+    grid: { left: 12, right: 12, top: 42, bottom: 12 },
+    tooltip: {
+      trigger: "axis",
+      // Drawn, not written as HTML: that would carry style attributes, which the policy forbids.
+      renderMode: "richText",
+      confine: true,
+      axisPointer: { type: "shadow" },
+      backgroundColor: colours.text,
+      borderWidth: 0,
+      shadowBlur: 0,
+      shadowOffsetX: 0,
+      shadowOffsetY: 0,
+      textStyle: { color: colours.ground },
+      formatter: ([{ dataIndex }]) => figuresOf(data, dataIndex).join("\n"),
+    },
+    xAxis: xAxis(data, colours),
+    yAxis: [
+      yAxis(data, colours, { name: names.registeredAxis, side: "left", scale: false }),
+      yAxis(data, colours, { name: names.activeAxis, side: "right", scale: true }),
+    ],
+    series: [
+      bars(data, colours),
+      line(names.endOfDay, data.endOfDay, { color: colours.thin, width: 1.5, type: "dashed" }),
+      line(names.cumulative, data.cumulative, { color: colours.line, width: 2.5 }),
+    ],
+  };
+}

@@ -1,0 +1,121 @@
+// Ticked rows, remembered while the list is sorted and paged, and what can be done with them.
+//
+// Hooks: <html data-project="slug">; <… data-selectable data-total="713"> around the list; in it
+// the boxes <input type="checkbox" name="user" value="id">, the hidden
+// <input type="checkbox" data-select-page> that ticks the page's, and the bar
+// <… data-selection hidden> with
+//   <… data-selection-count data-text="{n} selected" data-text-one="{n} selected">,
+//   <button data-selection-all>, <button data-selection-clear>, <a data-selection-export href>.
+
+// They lead to the same people in another order or on another page.
+const NOT_FILTERS = ["sort", "after", "before", "per_page"];
+
+function listKey() {
+  const filter = new URLSearchParams(location.search);
+  NOT_FILTERS.forEach((name) => filter.delete(name));
+  filter.sort();
+  // The address need not name the project, of which one is always chosen.
+  const { project } = document.documentElement.dataset;
+  return `selection ${project} ${location.pathname}?${filter}`;
+}
+
+class Selection {
+  constructor(list) {
+    this.list = list;
+    this.key = listKey();
+    this.total = Number(list.dataset.total);
+    this.part = (name) => list.querySelector(`[data-selection${name}]`);
+    this.read();
+    list.addEventListener("change", (event) => this.onChange(event));
+    list.addEventListener("click", (event) => this.onClick(event));
+  }
+
+  get boxes() {
+    return [...this.list.querySelectorAll("input[name=user]")];
+  }
+
+  // Either ids one by one, or all that match, on whatever page.
+  read() {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(this.key));
+    } catch {
+      // Storage is forbidden, or holds something else: nothing is ticked.
+    }
+    this.all = kept?.all === true;
+    this.ids = new Set(kept?.ids ?? []);
+    this.show();
+  }
+
+  keep() {
+    try {
+      if (this.all || this.ids.size) {
+        sessionStorage.setItem(this.key, JSON.stringify({ all: this.all, ids: [...this.ids] }));
+      } else {
+        sessionStorage.removeItem(this.key);
+      }
+    } catch {
+      // Storage is forbidden: the ticks last as long as the page.
+    }
+    this.show();
+  }
+
+  onChange({ target }) {
+    const isPage = target.matches("[data-select-page]");
+    if (!isPage && target.name !== "user") return;
+    // Whoever unticks one of all is left with the others that are in sight.
+    if (this.all) this.ids = new Set(this.boxes.map((box) => box.value));
+    this.all = false;
+    for (const { value } of isPage ? this.boxes : [target]) {
+      if (target.checked) this.ids.add(value);
+      else this.ids.delete(value);
+    }
+    this.keep();
+  }
+
+  onClick({ target }) {
+    const all = target.closest("[data-selection-all]");
+    if (!all && !target.closest("[data-selection-clear]")) return;
+    this.all = Boolean(all);
+    this.ids.clear();
+    this.keep();
+    // The button that had the focus is gone now.
+    this.list.querySelector("[data-select-page]")?.focus();
+  }
+
+  show() {
+    const { boxes } = this;
+    for (const box of boxes) box.checked = this.all || this.ids.has(box.value);
+    const ticked = boxes.filter((box) => box.checked).length;
+    const page = this.list.querySelector("[data-select-page]");
+    page.hidden = false;
+    page.checked = ticked > 0 && ticked === boxes.length;
+    page.indeterminate = ticked > 0 && ticked < boxes.length;
+
+    const count = this.all ? this.total : this.ids.size;
+    this.part("").hidden = count === 0;
+    this.part("-all").hidden = this.all;
+    // A file takes a filter, not a list of ids.
+    const link = this.part("-export");
+    if (link) link.hidden = !this.all;
+    this.say(count);
+  }
+
+  say(count) {
+    const element = this.part("-count");
+    const { text, textOne } = element.dataset;
+    const shown = new Intl.NumberFormat(document.documentElement.lang).format(count);
+    const words = (count === 1 && textOne) || text;
+    element.textContent = count ? words.replace("{n}", shown) : "";
+  }
+}
+
+export function start() {
+  for (const list of document.querySelectorAll("[data-selectable]")) {
+    // An empty list has nothing to tick.
+    if (!list.querySelector("[data-selection]")) continue;
+    const selection = new Selection(list);
+    // After going back the browser restores ticks of its own, or the page as it was left.
+    addEventListener("pageshow", () => selection.read());
+  }
+}
