@@ -46,7 +46,7 @@ class UserPage(StaffPage):
         return self.user.project_id
 
 
-class Profile(UserPage, TemplateView):
+class Profile(UserPage, TemplateView):  # type: ignore[misc]
     """Everything about one person on one page."""
 
     permission_required = Permission.USERS_VIEW
