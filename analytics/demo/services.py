@@ -123,7 +123,6 @@ LUMIERE = Service(
         {
             "key": "newsletter",
             "type": Type.BOOLEAN,
-            "is_required": True,
             "labels": {"en": "Newsletter", "fr": "Lettre d'information"},
         },
         {
@@ -250,7 +249,6 @@ AURORA = Service(
         {
             "key": "age_group",
             "type": Type.CHOICE,
-            "is_required": True,
             "labels": {"en": "Age group"},
             "choices": ["18-24", "25-34", "35-49", "50-64", "65+"],
         },

@@ -71,7 +71,7 @@ def test_dates_are_local_days_both_included(found, person):
 )
 def test_periods_by_name_begin_and_end_with_local_days(found, person, period, first, last):
     person("First", f"{first} 00:00:00")
-    person("Before", f"{first} 00:00:00").registered_at
+    person("Before", f"{first} 00:00:00")
     User.objects.filter(last_name="Before").update(
         registered_at=User.objects.get(last_name="First").registered_at - timedelta(seconds=1)
     )
