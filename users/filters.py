@@ -49,6 +49,8 @@ WORD_PART = 3
 DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
 DELIMITERS = dict(DELIMITER_CHOICES)
 HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
+# Parameters that choose how rows are shown, not which.
+NARROW_NOTHING = {"sort", "grain", "per_page", "after", "before"}
 STATUSES = {
     "active": User.Status.ACTIVE,
     "registered": User.Status.REGISTERED,
@@ -377,9 +379,7 @@ class UserFilter(ChartFilter):
         return Totals(self.rows.count(), 0)
 
     def _narrowed_by(self) -> set[str]:
-        return {name for name, value in self.values.items() if value} & set(self.filters) - {
-            "sort"
-        }
+        return {name for name, value in self.values.items() if value} - NARROW_NOTHING
 
     def _totals_by_registration(self) -> Totals:
         period = self.instants or Period(FIRST_INSTANT, LAST_INSTANT)

@@ -55,9 +55,13 @@ def person(web):
 def look(client, staff_with, project):
     """Ask for an address of the Users page with a role on the project; return the response."""
 
+    is_signed_in = False
+
     def look(query="", path="/users/", role=Role.ADMIN, method="get", **kwargs):
-        if "_auth_user_id" not in client.session:
+        nonlocal is_signed_in
+        if not is_signed_in:
             client.force_login(staff_with(role, project))
+            is_signed_in = True
         return getattr(client, method)(f"{path}?{query}" if query else path, **kwargs)
 
     return look
