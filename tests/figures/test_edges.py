@@ -8,7 +8,6 @@ from django.http import QueryDict
 
 from backoffice.core.figures import Counted
 from backoffice.core.periods import TICK
-from subscriptions.selectors import Bridge
 from tests.reference.history import History, Person, Subscribed
 from tests.reference.loading import Loaded, at
 from users.filters import UserFilter, Viewpoint
@@ -46,7 +45,7 @@ def words_behind(loaded: Loaded) -> set[str]:
 def words_counted(loaded: Loaded) -> set[str]:
     """Return the names of the figures of this month's cards that are 1."""
     found = month_figures(loaded.scope(), NOW, has_trials=True)
-    bridge: Bridge = found.bridge
+    bridge = found.bridge
     numbers = {
         "registered": found.registered.value,
         "active": found.active.value,
