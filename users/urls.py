@@ -2,7 +2,9 @@
 
 from django.urls import path
 
+from users.views.edit import Edit
 from users.views.profile import Profile
+from users.views.to_come import Delete, Impersonate
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
 from users.views.user_list import UserList
 
@@ -14,4 +16,7 @@ urlpatterns = [
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
+    path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
+    path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
+    path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
 ]

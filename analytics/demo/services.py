@@ -48,11 +48,11 @@ LUMIERE = Service(
         "impersonation_reason": Project.ReasonRule.OFF,
     },
     platforms=(
-        ("web", "Lumière web", "web", 44),
-        ("ios", "Lumière for iPhone and iPad", "ios", 20),
-        ("android", "Lumière for Android", "android", 24),
-        ("tv", "Lumière TV", "tv", 9),
-        ("box", "Lumière on set-top boxes", "other", 3),
+        ("web", "Web", "web", 44),
+        ("ios", "iOS", "ios", 20),
+        ("android", "Android", "android", 24),
+        ("tv", "TV", "tv", 9),
+        ("box", "Set-top box", "other", 3),
     ),
     offers=(
         {
@@ -123,7 +123,6 @@ LUMIERE = Service(
         {
             "key": "newsletter",
             "type": Type.BOOLEAN,
-            "is_required": True,
             "labels": {"en": "Newsletter", "fr": "Lettre d'information"},
         },
         {
@@ -189,10 +188,10 @@ AURORA = Service(
         "impersonation_reason": Project.ReasonRule.REQUIRED,
     },
     platforms=(
-        ("web", "Aurora web", "web", 38),
-        ("ios", "Aurora for iOS", "ios", 30),
-        ("android", "Aurora for Android", "android", 18),
-        ("tv", "Aurora TV", "tv", 14),
+        ("web", "Web", "web", 38),
+        ("ios", "iOS", "ios", 30),
+        ("android", "Android", "android", 18),
+        ("tv", "TV", "tv", 14),
     ),
     offers=(
         {
@@ -250,7 +249,6 @@ AURORA = Service(
         {
             "key": "age_group",
             "type": Type.CHOICE,
-            "is_required": True,
             "labels": {"en": "Age group"},
             "choices": ["18-24", "25-34", "35-49", "50-64", "65+"],
         },

@@ -10,17 +10,26 @@ _PLAIN = str.maketrans(
 
 def fold(text: str) -> str:
     """Return the text without case and accents, single-spaced: "Éa  O’Neil" gives "ea o'neil"."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Twice: some letters show only when taken apart that they are capitals ("™", "ᴬ").
+    decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) and not is_invisible(c))
     plain = unicodedata.normalize("NFC", bare).translate(_PLAIN).replace("’", "'")
     return " ".join(plain.split())
 
 
+# What Unicode calls ignorable although it counts as a letter or a mark: joiners, fillers of
+# Hangul, inherent vowels of Khmer, selectors of variants.
+_IGNORABLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+)
+
+
 def is_invisible(character: str) -> bool:
-    """Say whether the character shows nothing: formats, controls, surrogates, unassigned ones."""
-    return (
-        unicodedata.category(character) in {"Cf", "Cc", "Cs", "Cn"} and character not in "\t\n\r"
-    )
+    """Say whether the character shows nothing: formats, controls, fillers, unassigned ones."""
+    if character in "\t\n\r":
+        return False
+    return character in _IGNORABLE or unicodedata.category(character) in {"Cf", "Cc", "Cs", "Cn"}
 
 
 def email_key(email: str) -> str:

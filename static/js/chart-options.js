@@ -4,41 +4,13 @@
 // length, a bar each; null where the day is still to come; running is the index of the bar that is
 // not over, or null. Labels and names are written by the server, in the reader's language.
 
+import { xAxis, yAxes } from "./chart-axes.js";
 import { figuresOf } from "./chart-words.js";
 
-function xAxis(data, colours) {
-  return {
-    type: "category",
-    data: data.labels,
-    name: data.names.grain,
-    nameLocation: "middle",
-    nameTextStyle: { color: colours.text },
-    axisLine: { lineStyle: { color: colours.grid } },
-    axisTick: { show: false },
-    axisLabel: { color: colours.text, hideOverlap: true },
-  };
-}
-
-function yAxis(data, colours, { name, side, scale }) {
-  const format = new Intl.NumberFormat(data.locale);
-  return {
-    type: "value",
-    name,
-    position: side,
-    // Above its figures, and grown towards the middle, so that it is not cut off.
-    nameTextStyle: { color: colours.text, align: side },
-    nameGap: 22,
-    // Bars are compared by their length, lines by their course: only bars must begin at zero.
-    scale,
-    minInterval: 1,
-    alignTicks: side === "right",
-    splitLine: { show: side === "left", lineStyle: { color: colours.grid } },
-    axisLabel: {
-      color: colours.text,
-      // People are whole. Ticks aligned with the other axis may fall between: they stay blank.
-      formatter: (value) => (Number.isInteger(value) ? format.format(value) : ""),
-    },
-  };
+// Towards the middle at both ends, so that it is not cut off.
+function labelAlign(index, count) {
+  if (index < count / 4) return "left";
+  return index > (count * 3) / 4 ? "right" : "center";
 }
 
 function bars(data, colours) {
@@ -54,6 +26,7 @@ function bars(data, colours) {
     label: {
       show: true,
       position: "top",
+      align: labelAlign(data.running, data.labels.length),
       color: colours.text,
       backgroundColor: colours.ground,
       formatter: data.names.running,
@@ -102,14 +75,11 @@ export function optionsOf(data, colours, description) {
       shadowBlur: 0,
       shadowOffsetX: 0,
       shadowOffsetY: 0,
-      textStyle: { color: colours.ground },
+      textStyle: { color: colours.ground, fontFamily: colours.font },
       formatter: ([{ dataIndex }]) => figuresOf(data, dataIndex).join("\n"),
     },
     xAxis: xAxis(data, colours),
-    yAxis: [
-      yAxis(data, colours, { name: names.registeredAxis, side: "left", scale: false }),
-      yAxis(data, colours, { name: names.activeAxis, side: "right", scale: true }),
-    ],
+    yAxis: yAxes(data, colours),
     series: [
       bars(data, colours),
       line(names.endOfDay, data.endOfDay, { color: colours.thin, width: 1.5, type: "dashed" }),

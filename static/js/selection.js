@@ -1,7 +1,7 @@
 // Ticked rows, remembered while the list is sorted and paged, and what can be done with them.
 //
-// Hooks: <html data-project="slug">; <… data-selectable data-total="713"> around the list; in it
-// the boxes <input type="checkbox" name="user" value="id">, the hidden
+// Hooks: <… data-selectable data-scope="slug" data-total="713"> around the list of a project; in
+// it boxes <input type="checkbox" name="user" value="id">, the hidden
 // <input type="checkbox" data-select-page> that ticks the page's, and the bar
 // <… data-selection hidden> with
 //   <… data-selection-count data-text="{n} selected" data-text-one="{n} selected">,
@@ -10,19 +10,18 @@
 // They lead to the same people in another order or on another page.
 const NOT_FILTERS = ["sort", "after", "before", "per_page"];
 
-function listKey() {
+function keyOf(list) {
   const filter = new URLSearchParams(location.search);
   NOT_FILTERS.forEach((name) => filter.delete(name));
   filter.sort();
   // The address need not name the project, of which one is always chosen.
-  const { project } = document.documentElement.dataset;
-  return `selection ${project} ${location.pathname}?${filter}`;
+  return `selection ${list.dataset.scope} ${location.pathname}?${filter}`;
 }
 
 class Selection {
   constructor(list) {
     this.list = list;
-    this.key = listKey();
+    this.key = keyOf(list);
     this.total = Number(list.dataset.total);
     this.part = (name) => list.querySelector(`[data-selection${name}]`);
     this.read();

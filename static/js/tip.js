@@ -1,11 +1,11 @@
 // Definitions behind a small button: a native popover that opens on hover and focus as well.
 //
-// Hook: <button data-definition popovertarget="t"> and <div id="t" popover>. Escape and a click elsewhere
+// Hook: <button data-tip popovertarget="t"> and <div id="t" popover>. Escape and a click elsewhere
 // close it, as they close any popover.
 
 import { keepBeside, letGo } from "./beside.js";
 
-const BUTTON = "button[data-definition][popovertarget]";
+const BUTTON = "button[data-tip][popovertarget]";
 const LINGER = 200; // milliseconds to get from the button into the text, without losing it
 
 const leaving = new Map(); // tip -> timer

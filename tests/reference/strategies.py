@@ -156,7 +156,9 @@ def histories(draw) -> tuple[h.History, datetime]:
         registered_at=past,
         platform=platforms,
         is_deleted=st.sampled_from([False, False, False, True]),
-        subscriptions=up_to(3, st.one_of(plain, plain, asked_to_stop, odd)),
+        subscriptions=st.one_of(
+            up_to(3, st.one_of(plain, plain, asked_to_stop, odd)), chains(instants)
+        ),
         purchases=up_to(2, purchases),
         free_copies=up_to(1, free_copies),
         viewings=up_to(4, viewings),
@@ -169,6 +171,19 @@ def histories(draw) -> tuple[h.History, datetime]:
         minimum_view_seconds=draw(st.sampled_from([0, 5, 60])),
     )
     return history, now
+
+
+def chains(instants: st.SearchStrategy[datetime]) -> st.SearchStrategy[tuple[h.Subscribed, ...]]:
+    """Subscriptions one after the other with gaps between them, the last one perhaps open."""
+    return st.lists(instants, min_size=2, max_size=7, unique=True).map(sorted).map(chained)
+
+
+def chained(edges: list[datetime]) -> tuple[h.Subscribed, ...]:
+    ends = [*edges[1::2], None]
+    return tuple(
+        h.Subscribed(status="active", started_at=start, ended_at=end, trial_ends_at=end)
+        for start, end in zip(edges[::2], ends, strict=False)
+    )
 
 
 def without_recipient_of_a_pack(bought: h.Bought) -> h.Bought:

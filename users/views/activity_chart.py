@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from backoffice.core.figures import Grain
-from backoffice.core.formatting import day_text, month_text, short_day
+from backoffice.core.formatting import DASH, day_text, month_text, number, short_day
 from backoffice.core.named_periods import DateRange
 from backoffice.core.periods import TICK, Month, dates, day_of
 from backoffice.core.scope import Scope
@@ -125,13 +125,17 @@ def chart_rows(bars: Iterable[Bar], grain: Grain, language: str) -> list[dict[st
         {
             "date": bar.first.isoformat(),
             "label": _label(bar, grain, language),
-            "registered": bar.registered,
-            "active_cumulative": bar.active_cumulative,
-            "active_end_of_day": bar.active_end_of_day,
+            "registered": _figure(bar.registered, language),
+            "active_cumulative": _figure(bar.active_cumulative, language),
+            "active_end_of_day": _figure(bar.active_end_of_day, language),
             "is_running": bar.is_running,
         }
         for bar in bars
     ]
+
+
+def _figure(value: int | None, language: str) -> str:
+    return DASH if value is None else number(value, language)
 
 
 def chart_data(

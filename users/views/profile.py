@@ -20,7 +20,7 @@ from subscriptions.selectors import purchases_of, subscriptions_of
 from subscriptions.spans import refresh_statuses
 from users.models import User
 from users.selectors import custom_fields
-from users.views.user_rows import RowWriter
+from users.views.user_rows import RowWriter, acts_allowed
 
 # Ours for what the provider says: the seed knows two words, the precise one stands beside.
 HELD = {
@@ -46,7 +46,7 @@ class UserPage(StaffPage):
         return self.user.project_id
 
 
-class Profile(UserPage, TemplateView):  # type: ignore[misc]
+class Profile(UserPage, TemplateView):  # type: ignore[misc]  # The request is narrower here.
     """Everything about one person on one page."""
 
     permission_required = Permission.USERS_VIEW
@@ -87,7 +87,7 @@ class Profile(UserPage, TemplateView):  # type: ignore[misc]
             language=self.language,
             sees_identity=self.sees_identity,
             platform_names={self.user.platform_id: self.user.platform.name},
-            actions=[],
+            actions=list(acts_allowed(self.permissions)),
         )
         return writer.rows([self.user])[0]
 

@@ -1,6 +1,5 @@
 """The Users page: cards, chart and table over one filter."""
 
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.template.response import TemplateResponse
@@ -36,7 +35,7 @@ from users.views.activity_chart import (
 )
 from users.views.filter_bar import PLACE, filter_bar
 from users.views.month_cards import CardWriter, month_figures
-from users.views.user_rows import RowWriter
+from users.views.user_rows import RowWriter, acts_allowed
 
 FilterT = TypeVar("FilterT", bound=ChartFilter)
 
@@ -159,7 +158,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             language=self.language,
             sees_identity=self.viewpoint.sees_identity,
             platform_names={platform.pk: platform.name for platform in asked.platforms},
-            actions=list(self._actions()),
+            actions=list(acts_allowed(self.permissions)),
         )
         return {
             "title": _("Who are the last registered users?"),
@@ -245,14 +244,6 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
                 (_("Complete list (CSV)"), "users:complete-file"),
             )
         ]
-
-    def _actions(self) -> Iterable[tuple[str, str]]:
-        acts = (
-            (_("Edit"), "users:edit", Permission.USERS_EDIT),
-            (_("Impersonate"), "users:impersonate", Permission.USERS_IMPERSONATE),
-            (_("Delete"), "users:delete", Permission.USERS_DELETE),
-        )
-        return ((label, name) for label, name, permission in acts if self.may(permission))
 
     def _empty(self, asked: UserListFilter) -> dict[str, Any]:
         """Say why there is nothing, and what to do next."""

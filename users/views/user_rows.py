@@ -1,6 +1,6 @@
 """The rows of the users table, prepared here: template tags would cost more than the SQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.core.formatting import instant_text, short_day
 from backoffice.core.masking import mask_email, mask_name
+from backoffice.core.permissions import Permission
 from subscriptions.models import Subscription
 from subscriptions.selectors import Holding, holdings_of
 from users.models import User
@@ -23,6 +24,16 @@ STATUS_WORD = {
     User.Status.REGISTERED: "registered",
     User.Status.CANCELLED: "cancelled",
 }
+
+
+def acts_allowed(permissions: Container[Permission]) -> Iterator[tuple[str, str]]:
+    """Yield the label and address name of what may be done with a user, in the menu's order."""
+    acts = (
+        (_("Edit"), "users:edit", Permission.USERS_EDIT),
+        (_("Impersonate"), "users:impersonate", Permission.USERS_IMPERSONATE),
+        (_("Delete"), "users:delete", Permission.USERS_DELETE),
+    )
+    return ((label, name) for label, name, permission in acts if permission in permissions)
 
 
 @dataclass(frozen=True, slots=True)
