@@ -1,6 +1,6 @@
 """The Users page: its numbers and their lists, sorts, pages, chart, masks, texts and cost."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -606,6 +606,48 @@ def test_the_page_says_which_dates_it_shows(look, person, query, words):
 
     assert response.context_data["period_words"] == words
     assert words in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "month"),
+    [
+        ("Pacific/Kiritimati", datetime(2026, 10, 31, 10, tzinfo=UTC), "1 November 2026"),
+        ("Pacific/Kiritimati", datetime(2026, 10, 31, 9, 59, 59, tzinfo=UTC), "1–31 October 2026"),
+        ("America/Los_Angeles", datetime(2026, 11, 1, 6, 59, tzinfo=UTC), "1–31 October 2026"),
+        ("America/Los_Angeles", datetime(2026, 11, 1, 7, 0, tzinfo=UTC), "1 November 2026"),
+        ("America/Los_Angeles", datetime(2027, 1, 1, 7, 59, tzinfo=UTC), "1–31 December 2026"),
+        ("Pacific/Kiritimati", datetime(2026, 12, 31, 10, tzinfo=UTC), "1 January 2027"),
+    ],
+)
+def test_the_month_is_the_zones(look, project, web, clock, zone, now, month):
+    project.time_zone = zone
+    project.save()
+    clock.move_to(now)
+    web.project.refresh_from_db()
+    UserFactory(platform=web, registered_at=now)
+    UserFactory(platform=web, registered_at=now - 45 * DAY)
+
+    response = look()
+
+    assert response.context_data["period_words"] == month
+    assert seen(response).cards["registered"]["data-value"] == "1"
+    assert seen(response).total == 1
+
+
+def test_the_page_speaks_french(look, person):
+    person("Ada")
+
+    response = look(headers={"accept-language": "fr"})
+
+    html = response.content.decode()
+    assert '<html lang="fr"' in html
+    for words in (
+        "Indicateurs clés",
+        "Nombre d’utilisateurs inscrits et actifs",
+        "Qui sont les derniers utilisateurs inscrits",
+        "1–22 novembre 2026",
+    ):
+        assert words in html
 
 
 # --- cost ------------------------------------------------------------------------------------
