@@ -183,6 +183,12 @@ class MonthFilter(django_filters.Filter):
     field_class = MonthField
 
 
+class ValuesFilter(django_filters.Filter):
+    """A filter by any of several exact values."""
+
+    field_class = ValuesField
+
+
 class ChartFilter(django_filters.FilterSet):
     """Narrows cards and chart: to platforms, and to a period of local days."""
 
@@ -265,6 +271,7 @@ class ChartFilter(django_filters.FilterSet):
 class ChartFileFilter(ChartFilter):
     """What the chart's file is narrowed by, and how it is written."""
 
+    columns = ValuesFilter(method="keep_all", check=str.isprintable)
     delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
     headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")
 
@@ -276,12 +283,6 @@ class Totals:
     total: int
     deleted: int
     """Users of the same figure who were deleted since."""
-
-
-class ValuesFilter(django_filters.Filter):
-    """A filter by any of several exact values."""
-
-    field_class = ValuesField
 
 
 class UserFilter(ChartFilter):
