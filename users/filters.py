@@ -14,8 +14,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
 from django.http import QueryDict
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from analytics.selectors import viewers_in
 from backoffice.core.figures import Counted, Grain
@@ -333,7 +333,12 @@ class UserFilter(ChartFilter):
                 wanted |= Q(custom__contains={field.key: stored_value(field, text)})
             return users.filter(wanted)
 
-        made = ValuesFilter(method=narrow, check=_checker_of(field), required=False)
+        made = ValuesFilter(
+            label=field.label(get_language() or "en"),
+            method=narrow,
+            check=_checker_of(field),
+            required=False,
+        )
         made.parent, made.model = self, User
         return made
 
