@@ -445,7 +445,7 @@ def _holders(
     source: type[Source], user: str, now: datetime, **conditions: object
 ) -> QuerySet[Any]:
     """Return the ids of the users to whom such a source gives access now."""
-    held = source._default_manager.filter(access_start__lte=now, **conditions)
+    held: QuerySet[Any] = source._default_manager.filter(access_start__lte=now, **conditions)
     return held.filter(Q(access_end=None) | Q(access_end__gt=now)).values(user)
 
 
