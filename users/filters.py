@@ -292,7 +292,12 @@ class UserFilter(ChartFilter):
     Statuses are those written on the rows; the view refreshes them first.
     """
 
-    q = django_filters.CharFilter(label=gettext_lazy("Search"), method="keep_all", max_length=200)
+    q = django_filters.CharFilter(
+        label=gettext_lazy("Search"),
+        method="keep_all",
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Name, e-mail or id")}),
+    )
     status = django_filters.MultipleChoiceFilter(
         label=gettext_lazy("Status"), method="narrow_status", choices=STATUS_CHOICES
     )
