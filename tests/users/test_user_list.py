@@ -480,7 +480,7 @@ def test_the_table_under_the_chart_says_the_same(look, history):
     response = look()
 
     told = [
-        (row["registered"], row["active_cumulative"], row["active_end_of_day"])
+        (row["registered_text"], row["active_cumulative_text"], row["active_end_of_day_text"])
         for row in chart_of(response)["rows"]
     ]
     assert told == [
