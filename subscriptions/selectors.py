@@ -416,7 +416,12 @@ def _has(spans: QuerySet[AccessSpan], condition: Q) -> Q:
 
 def holders_of(references: Sequence[str], *, now: datetime) -> Q:
     """Return the condition that a user holds one of the offers now, whatever gives it."""
-    return _holding(now, offer__reference__in=references)
+    offered = {"offer__reference__in": references}
+    return _among(
+        _holders(Subscription, "user", now, **offered),
+        _holders(Purchase, "access_user", now, **offered),
+        _holders(FreeCopy, "user", now, **offered),
+    )
 
 
 def payment_holders(providers: Sequence[str], *, now: datetime) -> Q:
@@ -425,28 +430,32 @@ def payment_holders(providers: Sequence[str], *, now: datetime) -> Q:
 
     Free copies and gifts received are nobody's charge: they count as OKAST.
     """
-    held = Q(_held(Subscription, "user", now, provider__in=providers)) | Q(
-        _held(Purchase, "access_user", now, provider__in=providers, type=Purchase.Type.PACK)
-    )
+    packs = {"provider__in": providers, "type": Purchase.Type.PACK}
+    holders = [
+        _holders(Subscription, "user", now, provider__in=providers),
+        _holders(Purchase, "access_user", now, **packs),
+    ]
     if Provider.OKAST in providers:
-        held |= Q(_held(FreeCopy, "user", now))
-        held |= Q(_held(Purchase, "access_user", now, type=Purchase.Type.GIFT))
-    return held
+        holders.append(_holders(FreeCopy, "user", now))
+        holders.append(_holders(Purchase, "access_user", now, type=Purchase.Type.GIFT))
+    return _among(*holders)
 
 
-def _holding(now: datetime, **conditions: object) -> Q:
-    return (
-        Q(_held(Subscription, "user", now, **conditions))
-        | Q(_held(Purchase, "access_user", now, **conditions))
-        | Q(_held(FreeCopy, "user", now, **conditions))
-    )
+def _holders(
+    source: type[Source], user: str, now: datetime, **conditions: object
+) -> QuerySet[Any]:
+    """Return the ids of the users to whom such a source gives access now."""
+    held = source._default_manager.filter(access_start__lte=now, **conditions)
+    return held.filter(Q(access_end=None) | Q(access_end__gt=now)).values(user)
 
 
-def _held(source: type[Source], user: str, now: datetime, **conditions: object) -> Exists:
-    held = source._default_manager.filter(
-        **{user: OuterRef("pk")}, access_start__lte=now, **conditions
-    )
-    return Exists(held.filter(Q(access_end=None) | Q(access_end__gt=now)))
+def _among(first: QuerySet[Any], *more: QuerySet[Any]) -> Q:
+    """
+    Return the condition of being one of these users.
+
+    One set for all: as alternatives, each would be looked up for each user.
+    """
+    return Q(pk__in=first.union(*more, all=True))
 
 
 def payers_of(reference: str, project_id: int) -> list[int]:

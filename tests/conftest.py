@@ -19,7 +19,7 @@ from backoffice.staff.models import StaffMember, StaffRole
 # The usual run tries the same few cases each time; `--hypothesis-profile=thorough` many new ones.
 hypothesis.settings.register_profile(
     "usual",
-    max_examples=50,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     database=None,

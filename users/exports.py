@@ -1,6 +1,6 @@
 """The files of the Users page: which columns, which rows, and the line each leaves behind."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -37,17 +37,25 @@ def columns_asked(kind: ListFile, asked: BasicFileFilter, *, language: str) -> l
     """
     columns = columns_of(kind.resource)
     columns += [custom_column(field, language) for field in _custom_fields(kind, asked)]
-    names = [name for value in asked.values["columns"] for name in value.split(",")]
-    if not names:
-        return columns
     by_name = {column.column_name: column for column in columns}
-    if unknown := [name for name in names if name not in by_name]:
+    return [by_name[name] for name in names_chosen(asked.values["columns"], list(by_name))]
+
+
+def names_chosen(values: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    """
+    Return the columns that the parameter `columns` names, in its order; without it, all known.
+
+    :param values: each one name, or several with commas between them.
+    :raises ValidationError: if one is unknown or comes twice.
+    """
+    names = [name for value in values for name in value.split(",")]
+    if unknown := [name for name in names if name not in known]:
         raise ValidationError(
             _("Unknown column: %(names)s."), params={"names": ", ".join(unknown[:5])[:200]}
         )
     if len(set(names)) < len(names):
         raise ValidationError(_("A column can be chosen once only."))
-    return [by_name[name] for name in names]
+    return names or known
 
 
 def _custom_fields(kind: ListFile, asked: BasicFileFilter) -> Iterable[CustomField]:

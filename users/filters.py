@@ -14,8 +14,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
 from django.http import QueryDict
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from analytics.selectors import viewers_in
 from backoffice.core.figures import Counted, Grain
@@ -183,6 +183,12 @@ class MonthFilter(django_filters.Filter):
     field_class = MonthField
 
 
+class ValuesFilter(django_filters.Filter):
+    """A filter by any of several exact values."""
+
+    field_class = ValuesField
+
+
 class ChartFilter(django_filters.FilterSet):
     """Narrows cards and chart: to platforms, and to a period of local days."""
 
@@ -265,6 +271,7 @@ class ChartFilter(django_filters.FilterSet):
 class ChartFileFilter(ChartFilter):
     """What the chart's file is narrowed by, and how it is written."""
 
+    columns = ValuesFilter(method="keep_all", check=str.isprintable)
     delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
     headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")
 
@@ -276,12 +283,6 @@ class Totals:
     total: int
     deleted: int
     """Users of the same figure who were deleted since."""
-
-
-class ValuesFilter(django_filters.Filter):
-    """A filter by any of several exact values."""
-
-    field_class = ValuesField
 
 
 class UserFilter(ChartFilter):
@@ -332,7 +333,12 @@ class UserFilter(ChartFilter):
                 wanted |= Q(custom__contains={field.key: stored_value(field, text)})
             return users.filter(wanted)
 
-        made = ValuesFilter(method=narrow, check=_checker_of(field), required=False)
+        made = ValuesFilter(
+            label=field.label(get_language() or "en"),
+            method=narrow,
+            check=_checker_of(field),
+            required=False,
+        )
         made.parent, made.model = self, User
         return made
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
@@ -111,5 +112,8 @@ def _items(
 
 def _period_fits(entry: Entry, request: HttpRequest) -> bool:
     """Two entries lead to the Users page: the one whose dates are shown is the current one."""
-    asked = request.GET.get("period", "")
+    try:
+        asked = request.GET.get("period", "")
+    except TooManyFieldsSent:
+        asked = ""  # The page that refuses such an address has a menu too.
     return asked == entry.period or (not entry.period and asked != "all")

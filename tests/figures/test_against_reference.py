@@ -107,11 +107,21 @@ def test_every_number_is_a_link_to_exactly_its_people(given_history, platforms, 
         assert found.totals().deleted == len(people & deleted)
 
 
-@given(histories(), PLATFORMS, st.integers(0, 70), st.integers(-3, 40))
-def test_every_point_of_the_chart(given_history, platforms, days_back, length):
+# How long before today a chart begins; a string names the first of a month.
+CHART_STARTS = st.sampled_from(["this month", "this month", "last month", 0, 1, 7]) | st.integers(
+    0, 70
+)
+
+
+@given(histories(), PLATFORMS, CHART_STARTS, st.integers(-3, 40))
+def test_every_point_of_the_chart(given_history, platforms, start, length):
     history, now = given_history
     loaded, expected = Loaded(history, now=now), Figures(history, platforms)
-    first = now.astimezone(history.zone).date() - timedelta(days=days_back)
+    today = now.astimezone(history.zone).date()
+    first = {
+        "this month": reference.first_of_month(today),
+        "last month": reference.first_of_month(today, -1),
+    }.get(start) or today - timedelta(days=start)
     last = first + timedelta(days=max(0, length))
 
     days = activity_by_day(loaded.scope(platforms), DateRange(first, last), now)

@@ -25,6 +25,7 @@ from users.exports import (
     columns_asked,
     file_name,
     filter_for_audit,
+    names_chosen,
     write_list,
 )
 from users.filters import DELIMITERS, ChartFileFilter, ChartFilter
@@ -75,13 +76,17 @@ class FilePage(FilteredUsers, View):
     def send(self, made: CsvFile, what: str, told: dict[str, Any]) -> HttpResponseBase:
         """Record the file and return it as a download; it is removed when sent."""
         facts = {"file": what, "rows": made.rows, "sha256": made.sha256}
-        record(
-            self.audit_kind,
-            actor=self.request.user,
-            now=self.now,
-            project=self.project,
-            data=told | facts,
-        )
+        try:
+            record(
+                self.audit_kind,
+                actor=self.request.user,
+                now=self.now,
+                project=self.project,
+                data=told | facts,
+            )
+        except BaseException:
+            made.file.close()
+            raise
         return FileResponse(
             made.file,
             as_attachment=True,
@@ -137,7 +142,7 @@ class CompleteExport(ListExport):
 
 
 class ChartExport(FilePage):
-    """The chart, a line for each day that has begun."""
+    """The chart, a line for each day that has begun; its columns are those of `ActivityDay`."""
 
     permission_required = Permission.ANALYTICS_EXPORT
     audit_kind = AuditEvent.Kind.CHART_EXPORTED
@@ -151,18 +156,19 @@ class ChartExport(FilePage):
     def make(self) -> HttpResponseBase:
         asked = self.filter_by(ChartFileFilter)
         self.checked(asked)
+        columns = names_chosen(asked.values["columns"], self.columns)
+        headings = self._words() if asked.values["headers"] == "words" else {}
         days = days_shown(asked.scope, asked.date_range, self.viewpoint.today)
         made = csv_of(
-            self._headings(in_words=asked.values["headers"] == "words"),
+            [headings.get(name, name) for name in columns],
             (
-                (day.date, day.registered, day.active_cumulative, day.active_end_of_day)
+                [getattr(day, name) for name in columns]
                 for day in activity_by_day(asked.scope, days, self.now)
             ),
             delimiter=DELIMITERS[asked.values["delimiter"] or "comma"],
         )
         return self.send(made, "users-chart", {"filter": filter_for_audit(asked)})
 
-    def _headings(self, *, in_words: bool) -> tuple[str, ...]:
-        if not in_words:
-            return self.columns
-        return (_("Date"), _("Registered"), _("Active, cumulative"), _("Active at day end"))
+    def _words(self) -> dict[str, str]:
+        words = (_("Date"), _("Registered"), _("Active, cumulative"), _("Active at day end"))
+        return dict(zip(self.columns, words, strict=True))
