@@ -174,13 +174,27 @@ class Site:
 
         :raises Different: if it is anything but 200.
         """
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
-        self._connection.request("GET", path, headers={"Cookie": self.cookie})
-        response = self._connection.getresponse()
+        try:
+            response = self._send(path)
+        except http.client.RemoteDisconnected:
+            # The server closes a connection that was idle.
+            self._connection = None
+            response = self._send(path)
         if response.status != http.client.OK:
             raise Different(f"{path}: status {response.status}")
         return response
+
+    def hang_up(self) -> None:
+        """Let the next question come over a new connection: any of the processes may take it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _send(self, path: str) -> http.client.HTTPResponse:
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        self._connection.request("GET", path, headers={"Cookie": self.cookie})
+        return self._connection.getresponse()
 
     def workers(self) -> list[int]:
         """Return the ids of the processes that answer."""
