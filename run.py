@@ -237,9 +237,10 @@ def serve(rest: list[str]) -> int:
             if has_command("worker"):
                 programs.append(start(children, "worker", [*MANAGE, "worker"], logs))
             wait_for_answer(options.port, programs[0])
+            if has_command("demo_sign_ins") and not is_production and not options.no_demo:
+                # A help to read, nothing to end for.
+                subprocess.run([*MANAGE, "demo_sign_ins"], check=False)
             print(f"Back office: http://127.0.0.1:{options.port}", flush=True)
-            if has_command("demo_sign_ins") and not is_production:
-                manage("demo_sign_ins")
             print(f"Logs: {logs}. Stop with Ctrl-C.", flush=True)
             supervise(programs, cluster)
     print("Stopped.")

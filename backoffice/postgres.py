@@ -566,10 +566,15 @@ class Cluster:
         )
 
     def _create_database(self) -> None:
-        with self._connect("postgres") as connection:
-            known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
-            if known.fetchone() is None:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+        try:
+            with self._connect("postgres") as connection:
+                known = connection.execute(
+                    "SELECT FROM pg_database WHERE datname = %s", [DATABASE]
+                )
+                if known.fetchone() is None:
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg.Error as error:
+            raise DatabaseFailed(_cure_of_text(f"error: {error}", self.folder)) from error
 
     def _tail(self, since: int = 0) -> str:
         """Return the last lines of the server's log, from that byte at the earliest."""

@@ -61,7 +61,6 @@ INSTALLED_APPS = [
     "django.forms",
     "django_filters",
     "import_export",
-    "django_htmx",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -280,7 +279,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
 WHITENOISE_USE_FINDERS = not PRODUCTION
 _static_storage = (
-    "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    "backoffice.core.static_files.HashedStaticFiles"
     if PRODUCTION
     else "django.contrib.staticfiles.storage.StaticFilesStorage"
 )

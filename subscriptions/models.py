@@ -135,6 +135,17 @@ class Subscription(Source):
                 name="subscription_asked_to_stop",
             ),
             models.Index(fields=["project", "reference"], name="subscription_by_reference"),
+            # Who holds what, from the index alone.
+            models.Index(
+                fields=["project", "provider", "user"],
+                include=["access_start", "access_end"],
+                name="subscription_by_provider",
+            ),
+            models.Index(
+                fields=["offer", "user"],
+                include=["access_start", "access_end"],
+                name="subscription_by_offer",
+            ),
         )
 
     def __str__(self) -> str:
@@ -188,6 +199,16 @@ class Purchase(Source):
         )
         indexes = (
             models.Index(fields=["project", "reference"], name="purchase_by_reference"),
+            models.Index(
+                fields=["project", "provider", "access_user"],
+                include=["type", "access_start", "access_end"],
+                name="purchase_by_provider",
+            ),
+            models.Index(
+                fields=["offer", "access_user"],
+                include=["access_start", "access_end"],
+                name="purchase_by_offer",
+            ),
             models.Index(
                 fields=["project", "recipient_email_key"],
                 condition=~Q(recipient_email_key=""),

@@ -414,9 +414,9 @@ def _has(spans: QuerySet[AccessSpan], condition: Q) -> Q:
     return Q(Exists(spans.filter(condition, user=OuterRef("pk"))))
 
 
-def holders_of(references: Sequence[str], *, now: datetime) -> Q:
+def holders_of(offer_ids: Sequence[int], *, now: datetime) -> Q:
     """Return the condition that a user holds one of the offers now, whatever gives it."""
-    offered = {"offer__reference__in": references}
+    offered = {"offer__in": offer_ids}
     return _among(
         _holders(Subscription, "user", now, **offered),
         _holders(Purchase, "access_user", now, **offered),
@@ -424,20 +424,21 @@ def holders_of(references: Sequence[str], *, now: datetime) -> Q:
     )
 
 
-def payment_holders(providers: Sequence[str], *, now: datetime) -> Q:
+def payment_holders(providers: Sequence[str], *, project_id: int, now: datetime) -> Q:
     """
-    Return the condition that one of the providers gives a user access now.
+    Return the condition that one of the providers gives a user of the project access now.
 
     Free copies and gifts received are nobody's charge: they count as OKAST.
     """
-    packs = {"provider__in": providers, "type": Purchase.Type.PACK}
+    paid = {"project": project_id, "provider__in": providers}
     holders = [
-        _holders(Subscription, "user", now, provider__in=providers),
-        _holders(Purchase, "access_user", now, **packs),
+        _holders(Subscription, "user", now, **paid),
+        _holders(Purchase, "access_user", now, **paid, type=Purchase.Type.PACK),
     ]
     if Provider.OKAST in providers:
-        holders.append(_holders(FreeCopy, "user", now))
-        holders.append(_holders(Purchase, "access_user", now, type=Purchase.Type.GIFT))
+        given = {"project": project_id}
+        holders.append(_holders(FreeCopy, "user", now, **given))
+        holders.append(_holders(Purchase, "access_user", now, **given, type=Purchase.Type.GIFT))
     return _among(*holders)
 
 
@@ -445,8 +446,8 @@ def _holders(
     source: type[Source], user: str, now: datetime, **conditions: object
 ) -> QuerySet[Any]:
     """Return the ids of the users to whom such a source gives access now."""
-    held = source._default_manager.filter(access_start__lte=now, **conditions)
-    return held.filter(Q(access_end=None) | Q(access_end__gt=now)).values(user)
+    rows: QuerySet[Any] = source._default_manager.filter(access_start__lte=now, **conditions)
+    return rows.filter(Q(access_end=None) | Q(access_end__gt=now)).values(user)
 
 
 def _among(first: QuerySet[Any], *more: QuerySet[Any]) -> Q:

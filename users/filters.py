@@ -294,7 +294,12 @@ class UserFilter(ChartFilter):
     Statuses are those written on the rows; the view refreshes them first.
     """
 
-    q = django_filters.CharFilter(label=gettext_lazy("Search"), method="keep_all", max_length=200)
+    q = django_filters.CharFilter(
+        label=gettext_lazy("Search"),
+        method="keep_all",
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Name, e-mail or id")}),
+    )
     status = django_filters.MultipleChoiceFilter(
         label=gettext_lazy("Status"), method="narrow_status", choices=STATUS_CHOICES
     )
@@ -322,8 +327,9 @@ class UserFilter(ChartFilter):
         super().__init__(data, viewpoint=viewpoint)
         project = viewpoint.project
         self._offer("used", self.filters["platform"].extra["choices"])
-        offers = Offer.objects.filter(project=project).order_by("name", "pk")
-        self._offer("offer", offers.values_list("reference", "name"))
+        offers = list(Offer.objects.filter(project=project).order_by("name", "pk"))
+        self.offer_ids = {offer.reference: offer.pk for offer in offers}
+        self._offer("offer", [(offer.reference, offer.name) for offer in offers])
         self.custom_fields = custom_fields(project.pk)
         for field in self.custom_fields:
             self.filters[f"custom.{field.key}"] = self._custom_filter(field)
@@ -447,10 +453,13 @@ class UserFilter(ChartFilter):
         return users.filter(viewing__platform_ids__overlap=wanted)
 
     def narrow_offer(self, users: UserQuerySet, _name: str, references: list[str]) -> UserQuerySet:
-        return users.filter(holders_of(references, now=self.viewpoint.now))
+        wanted = [self.offer_ids[reference] for reference in references]
+        return users.filter(holders_of(wanted, now=self.viewpoint.now))
 
     def narrow_provider(self, users: UserQuerySet, _name: str, names: list[str]) -> UserQuerySet:
-        return users.filter(payment_holders(names, now=self.viewpoint.now))
+        return users.filter(
+            payment_holders(names, project_id=self.viewpoint.project.pk, now=self.viewpoint.now)
+        )
 
 
 class UserListFilter(UserFilter):

@@ -141,7 +141,8 @@ def _copy(
         cursor.execute(
             "SELECT set_config('statement_timeout', %s, true)", [str(settings.EXPORT_TIMEOUT_MS)]
         )
-        with cursor.cursor.copy(copy_statement) as copy:
+        # The driver's own cursor raises its own errors; these are Django's.
+        with connection.wrap_database_errors, cursor.cursor.copy(copy_statement) as copy:
             _spool(copy, made)
 
 

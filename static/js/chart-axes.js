@@ -35,10 +35,11 @@ function yAxis(data, colours, { name, side, scale }) {
   };
 }
 
-// Only then is there a course to look at from near.
+// Only then is there a course to look at from near; nearer, the axis would end below zero.
 function isFarFromZero(values) {
   const least = Math.min(...values);
-  return least > 0 && least < Math.max(...values);
+  const most = Math.max(...values);
+  return least > most / 2 && least < most;
 }
 
 export function yAxes(data, colours) {

@@ -117,12 +117,12 @@ def test_whatever_is_asked_is_answered(asked, settings, path, query):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("name", sorted(KNOWN))
-@pytest.mark.parametrize("raw", ["%00", "%ED%A0%80", "9" * 5000, "%F0%9F%A6%84"])
-def test_each_parameter_refuses_nonsense_or_finds_nothing(asked, path, name, raw):
-    allowed = {200, 400} if name in {"q", "custom.team"} else {400, 404}
-
-    assert asked(path, f"{name}={raw}").status_code in allowed
+def test_each_parameter_refuses_nonsense_or_finds_nothing(asked, path):
+    for name in KNOWN:
+        allowed = {200, 400} if name in {"q", "custom.team"} else {400, 404}
+        for raw in ("%00", "%ED%A0%80", "9" * 5000, "%F0%9F%A6%84"):
+            status = asked(path, f"{name}={raw}").status_code
+            assert (name, raw, status in allowed) == (name, raw, True)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,6 +1,6 @@
 """The Users page: its numbers and their lists, sorts, pages, chart, masks, texts and cost."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -454,28 +454,51 @@ def chart_of(response):
     return response.context_data["chart"]
 
 
+def points_of(response):
+    """Return registered, cumulative and day-end figures of each bar, by its first day."""
+    data = chart_of(response)["data"]
+    figures = zip(data["registered"], data["cumulative"], data["endOfDay"], strict=True)
+    return dict(zip(data["dates"], figures, strict=True))
+
+
+TO_COME = (None, None, None)
+
+
 def test_the_last_point_of_the_cumulative_line_is_the_active_card(look, history):
     response = look()
+    points = points_of(response)
 
-    rows = chart_of(response)["rows"]
-    running = next(row for row in rows if row["is_running"])
-    assert len(rows) == 30
-    assert running["date"] == "2026-11-22"
-    assert running["active_cumulative"] == 8
-    assert running["active_end_of_day"] == 6
-    assert [row["registered"] for row in rows[:22]] == [0] * 21 + [3]
-    assert {row["registered"] for row in rows[22:]} == {None}
-    assert {row["active_cumulative"] for row in rows[22:]} == {None}
-    assert {row["active_end_of_day"] for row in rows[22:]} == {None}
+    assert list(points)[0::29] == ["2026-11-01", "2026-11-30"]
+    assert list(points)[chart_of(response)["data"]["running"]] == "2026-11-22"
+    assert points["2026-11-22"] == (3, 8, 6)
+    assert seen(response).cards["active"]["data-value"] == "8"
+    assert [point[0] for point in points.values()] == [0] * 21 + [3] + [None] * 8
+    assert list(points.values())[22:] == [TO_COME] * 8
+
+
+def test_the_table_under_the_chart_says_the_same(look, history):
+    response = look()
+
+    told = [
+        (row["registered_text"], row["active_cumulative_text"], row["active_end_of_day_text"])
+        for row in chart_of(response)["rows"]
+    ]
+    assert told == [
+        tuple("–" if figure is None else str(figure) for figure in point)
+        for point in points_of(response).values()
+    ]
+    assert [row["date"] for row in chart_of(response)["rows"] if row["is_running"]] == [
+        "2026-11-22"
+    ]
 
 
 def test_a_day_that_ends_at_an_access_end_still_counts_it(look, person):
     midnight = NOW.replace(day=20, hour=23, minute=0)
     subscribed(person("Ada", "2026-11-10 12:00:00"), NOW - 8 * DAY, ended_at=midnight)
 
-    rows = {row["date"]: row["active_end_of_day"] for row in chart_of(look())["rows"]}
+    points = points_of(look())
 
-    assert (rows["2026-11-20"], rows["2026-11-21"]) == (1, 0)
+    assert (points["2026-11-20"][2], points["2026-11-21"][2]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -517,20 +540,23 @@ def test_a_week_sums_registrations_and_reads_the_lines_at_its_end(look, person):
     person("Bob", "2026-11-08 23:59:59")
     subscribed(person("Cy", "2026-11-09 00:00:00"), NOW - 13 * DAY, ended_at=NOW - 12 * DAY)
 
-    rows = chart_of(look("grain=week"))["rows"]
+    response = look("grain=week")
 
-    figures = [(r["registered"], r["active_cumulative"], r["active_end_of_day"]) for r in rows]
-    # 1 November was a Sunday; the week that runs is not over, the last lies ahead.
-    nothing = (None, None, None)
-    assert figures == [(0, 0, 0), (2, 0, 0), (1, 1, 0), (0, 1, 0), nothing, nothing]
-    assert [r["is_running"] for r in rows] == [False, False, False, True, False, False]
+    # 1 November was a Sunday; the week that runs is not over, the last two lie ahead.
+    assert points_of(response) == {
+        "2026-11-01": (0, 0, 0),
+        "2026-11-02": (2, 0, 0),
+        "2026-11-09": (1, 1, 0),
+        "2026-11-16": (0, 1, 0),
+        "2026-11-23": TO_COME,
+        "2026-11-30": TO_COME,
+    }
+    assert chart_of(response)["data"]["running"] == 3
 
 
 def test_platforms_narrow_the_chart(look, history):
-    rows = chart_of(look("platform=tv"))["rows"]
-
-    assert rows[21]["registered"] == 1
-    assert rows[21]["active_cumulative"] == 2
+    # Back and Trying have access; Trying alone registered there this month.
+    assert points_of(look("platform=tv"))["2026-11-22"] == (1, 2, 2)
 
 
 # --- texts -----------------------------------------------------------------------------------
@@ -580,6 +606,48 @@ def test_the_page_says_which_dates_it_shows(look, person, query, words):
 
     assert response.context_data["period_words"] == words
     assert words in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "month"),
+    [
+        ("Pacific/Kiritimati", datetime(2026, 10, 31, 10, tzinfo=UTC), "1 November 2026"),
+        ("Pacific/Kiritimati", datetime(2026, 10, 31, 9, 59, 59, tzinfo=UTC), "1–31 October 2026"),
+        ("America/Los_Angeles", datetime(2026, 11, 1, 6, 59, tzinfo=UTC), "1–31 October 2026"),
+        ("America/Los_Angeles", datetime(2026, 11, 1, 7, 0, tzinfo=UTC), "1 November 2026"),
+        ("America/Los_Angeles", datetime(2027, 1, 1, 7, 59, tzinfo=UTC), "1–31 December 2026"),
+        ("Pacific/Kiritimati", datetime(2026, 12, 31, 10, tzinfo=UTC), "1 January 2027"),
+    ],
+)
+def test_the_month_is_the_zones(look, project, web, clock, zone, now, month):
+    project.time_zone = zone
+    project.save()
+    clock.move_to(now)
+    web.project.refresh_from_db()
+    UserFactory(platform=web, registered_at=now)
+    UserFactory(platform=web, registered_at=now - 45 * DAY)
+
+    response = look()
+
+    assert response.context_data["period_words"] == month
+    assert seen(response).cards["registered"]["data-value"] == "1"
+    assert seen(response).total == 1
+
+
+def test_the_page_speaks_french(look, person):
+    person("Ada")
+
+    response = look(headers={"accept-language": "fr"})
+
+    html = response.content.decode()
+    assert '<html lang="fr"' in html
+    for words in (
+        "Indicateurs clés",
+        "Nombre d’utilisateurs inscrits et actifs",
+        "Qui sont les derniers utilisateurs inscrits",
+        "1–22 novembre 2026",
+    ):
+        assert words in html
 
 
 # --- cost ------------------------------------------------------------------------------------

@@ -125,9 +125,12 @@ def chart_rows(bars: Iterable[Bar], grain: Grain, language: str) -> list[dict[st
         {
             "date": bar.first.isoformat(),
             "label": _label(bar, grain, language),
-            "registered": _figure(bar.registered, language),
-            "active_cumulative": _figure(bar.active_cumulative, language),
-            "active_end_of_day": _figure(bar.active_end_of_day, language),
+            "registered": bar.registered,
+            "registered_text": _figure(bar.registered, language),
+            "active_cumulative": bar.active_cumulative,
+            "active_cumulative_text": _figure(bar.active_cumulative, language),
+            "active_end_of_day": bar.active_end_of_day,
+            "active_end_of_day_text": _figure(bar.active_end_of_day, language),
             "is_running": bar.is_running,
         }
         for bar in bars

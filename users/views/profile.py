@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import Http404
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
@@ -111,7 +111,8 @@ class Profile(UserPage, TemplateView):  # type: ignore[misc]  # The request is n
         ]
 
     def _media(self, label: str, sums: ViewingSums) -> dict[str, str]:
-        note = _("%(n)s views") % {"n": number(sums.views, self.language)}
+        words = ngettext("%(n)s view", "%(n)s views", sums.views)
+        note = words % {"n": number(sums.views, self.language)}
         return {"label": label, "value": number(sums.media, self.language), "note": note}
 
     def _facts(self) -> list[tuple[str, str]]:

@@ -152,6 +152,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     def _table(self, asked: UserListFilter) -> dict[str, Any]:
         totals = asked.totals()
         page = self._page(asked)
+        files = self._files(asked)
         writer = RowWriter(
             now=self.now,
             zone=self.zone,
@@ -171,7 +172,9 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "next_url": self._address(asked, after=page.after) if page.after else None,
             "previous_url": self._address(asked, before=page.before) if page.before else None,
             "position_text": self._position_text(page, totals.total),
-            "files": self._files(asked),
+            "files": files,
+            # What is ticked whole is the basic list of the same filter.
+            "export_url": files[0]["url"] if files else None,
             "empty": None if page.rows else self._empty(asked),
             "select_all_text": _("Select all %(n)s matching")
             % {"n": number(totals.total, self.language)},
