@@ -192,7 +192,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         after, before = asked.values["after"], asked.values["before"]
         cursor = after or before
         return keyset_page(
-            asked.rows.only(*ROW_FIELDS),
+            asked.rows_for_page.only(*ROW_FIELDS),
             asked.ordering,
             per_page=asked.values["per_page"] or DEFAULT_PER_PAGE,
             at=cursor.at if cursor else self.now,
