@@ -51,11 +51,6 @@ def address(live_server):
     return live_server.url
 
 
-@pytest.fixture(scope="session")
-def base_url():
-    """Stand in for the plugin's own, whose form pytest will soon refuse; windows are told theirs."""
-
-
 @dataclass
 class Reader:
     """A staff member, and the cookie of a session just begun."""
@@ -91,9 +86,7 @@ def opened(new_context, address, problems):
 
     def open_window(**options):
         options.setdefault("viewport", {"width": 1440, "height": 1000})
-        context = new_context(
-            base_url=address, reduced_motion="reduce", locale="en-GB", **options
-        )
+        context = new_context(base_url=address, reduced_motion="reduce", locale="en-GB", **options)
         context.set_default_timeout(PATIENCE_MS)
         watch(context, address, problems)
         return context.new_page()

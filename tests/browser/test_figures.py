@@ -178,6 +178,14 @@ def test_paper_shows_the_figures_and_no_controls(north):
     expect(north.locator(".chart-table tbody tr").first).to_be_visible()
     expect(north.locator("[data-chart] svg")).to_be_visible()
     expect(north.locator("[data-user]").first).to_be_visible()
-    for control in ("nav.side", ".gear >> nth=0", "input[name=user] >> nth=0", ".page__foot",
-                    ".panel__foot nav", ".file-link", ".definition >> nth=0", ".filter__form"):
+    for control in (
+        "nav.side",
+        ".gear >> nth=0",
+        "input[name=user] >> nth=0",
+        ".page__foot",
+        ".panel__foot nav",
+        ".file-link",
+        ".definition >> nth=0",
+        ".filter__form",
+    ):
         expect(north.locator(control)).to_be_hidden()
