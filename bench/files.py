@@ -17,7 +17,7 @@ from bench.harness import (
 )  # fmt: skip
 
 RUNS = 3
-SAMPLE = 5_000
+SAMPLE = 50_000
 BLOCK = 256 * 1024
 
 # The usual pass over the raw rows: one scan, grouped by user.
@@ -95,7 +95,9 @@ def measure_file(
     peaks = site.memory("VmHWM")
     http, copied = (Times(values) for values in zip(*pairs, strict=True))
     size = ours.stat().st_size / MIB
-    note = f"{http.median / 1000:.2f} s, COPY {copied.median / 1000:.2f} s, {size:.0f} MiB, {load()}"
+    note = (
+        f"{http.median / 1000:.2f} s, COPY {copied.median / 1000:.2f} s, {size:.0f} MiB, {load()}"
+    )
     report.at_least(f"{kind} file over HTTP, speed of COPY", copied.median / http.median, 0.6, "×",
                     note=note)  # fmt: skip
     grown = max(peaks[worker] - base[worker] for worker in base)

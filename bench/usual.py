@@ -45,9 +45,7 @@ def at(instant: datetime) -> Q:
 
 def within(period: Period) -> Q:
     """Access that touches the period."""
-    return Q(access_start__lt=period.end) & (
-        Q(access_end=None) | Q(access_end__gt=period.start)
-    )
+    return Q(access_start__lt=period.end) & (Q(access_end=None) | Q(access_end__gt=period.start))
 
 
 def just_before(end: datetime) -> Q:
@@ -181,9 +179,7 @@ def search(scope: Scope, text: str) -> QuerySet[User]:
         accounts(scope)
         .filter(deleted_at=None)
         .filter(
-            Q(first_name__icontains=text)
-            | Q(last_name__icontains=text)
-            | Q(email__icontains=text)
+            Q(first_name__icontains=text) | Q(last_name__icontains=text) | Q(email__icontains=text)
         )
         .order_by("-registered_at", "-pk")
     )

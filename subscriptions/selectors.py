@@ -454,9 +454,10 @@ def _among(first: QuerySet[Any], *more: QuerySet[Any]) -> Q:
     """
     Return the condition of being one of these users.
 
-    One set for all: as alternatives, each would be looked up for each user.
+    One set for all: as alternatives, each would be looked up for each user. A set without
+    repeats: of one with them the planner expects a few hundred users, and looks each one up.
     """
-    return Q(pk__in=first.union(*more, all=True))
+    return Q(pk__in=first.union(*more))
 
 
 def payers_of(reference: str, project_id: int) -> list[int]:

@@ -154,13 +154,16 @@ class User(models.Model):
                 F("id").desc(),
                 name="user_by_platform",
             ),
+            # Without the stubs, which no list shows.
             models.Index(
-                fields=["project", "status", "registered_at", "id"], name="user_by_status"
+                fields=["project", "status", "registered_at", "id"],
+                condition=Q(deleted_at=None),
+                name="user_by_status",
             ),
             models.Index(
                 F("project"), F("modified_at").desc(), F("id").desc(), name="user_by_modification"
             ),
-            # Without the stubs, which have no name and would all stand before the first page.
+            # Likewise: they have no name, and all of them would stand before the first page.
             models.Index(
                 F("project"),
                 F("sort_name"),
