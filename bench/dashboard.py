@@ -8,6 +8,7 @@ from typing import Any
 from bench.harness import Report, Site, Times, asked_of, dice, elapsed, largest_project, load, same
 
 REQUESTS = 120
+WARM = 30
 SHORT_DAYS = (1, 31)
 LONG_DAYS = (32, 365)
 
@@ -64,14 +65,16 @@ def measure(site: Site, report: Report, now: datetime, *, usual_runs: int) -> No
 
 def over_http(site: Site, project: Any, now: datetime, days: tuple[int, int]) -> Times:
     """Return the times of the page for random platforms and periods."""
-    queries = list(questions(project, now, days, REQUESTS + 5))
+    queries = list(questions(project, now, days, REQUESTS + WARM))
     for query in queries[REQUESTS:]:
+        # Over many connections, so that every thread has its own to the database.
+        site.hang_up()
         site.get(f"/users/?{query}")
     return Times(tuple(elapsed(lambda q=q: site.get(f"/users/?{q}")) for q in queries[:REQUESTS]))
 
 
 def questions(project: Any, now: datetime, days: tuple[int, int], many: int) -> Iterator[str]:
-    """Yield addresses: one platform or all, a period of the past two years or the current month."""
+    """Yield addresses: one platform or all, and some days of the past two years."""
     chance = dice()
     slugs = [*project.platforms.order_by("pk").values_list("slug", flat=True)]
     today = now.astimezone(project.zone).date()

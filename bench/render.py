@@ -29,8 +29,8 @@ def table_context(project: Any, now: datetime) -> dict[str, Any]:
     """Return what the view gives the table's template, for an owner."""
     from django.test import RequestFactory
 
-    from bench.harness import asked_of
     from backoffice.core.permissions import ROLE_PERMISSIONS, Role
+    from bench.harness import asked_of
     from users.views.user_list import UserList
 
     view = UserList()
