@@ -1,6 +1,7 @@
 """The whole Users page over HTTP, any platform and period, against the usual way."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -136,23 +137,36 @@ def usual_page(project: Any, now: datetime, question: tuple[str, str]) -> float:
 
     :raises Different: if one number of it is not ours.
     """
+    from subscriptions.spans import refresh_statuses
+
     platform, period = question
     query = f"period={period}" + (f"&platform={platform}" if platform else "")
     theirs: dict[str, Any] = {}
-    ms = elapsed(lambda: theirs.update(usual_answers(project, now, query)))
-    ours = our_answers(project, now, query)
+    refresh_statuses(project_id=project.pk, now=now)
+    with one_snapshot():
+        ms = elapsed(lambda: theirs.update(usual_answers(project, now, query)))
+        ours = our_answers(project, now, query)
     for name, value in ours.items():
         same(f"{query}: {name}", value, theirs[name])
     return ms
 
 
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Let both ways read the same rows, whoever writes meanwhile."""
+    from django.db import connection, transaction
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
 def our_answers(project: Any, now: datetime, query: str) -> dict[str, Any]:
     """Return every number of the page, from the selectors that the page uses."""
-    from subscriptions.spans import refresh_statuses
     from users.views.activity_chart import activity_by_day, days_shown
     from users.views.month_cards import month_figures
 
-    refresh_statuses(project_id=project.pk, now=now)
     asked = asked_of(project, now, query)
     figures = month_figures(asked.scope, now, has_trials=True)
     days = days_shown(asked.scope, asked.date_range, now.astimezone(project.zone).date())

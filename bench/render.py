@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from bench.harness import Report, Site, cpu_times, largest_project
+from bench.harness import Report, cpu_times, largest_project
 
 RUNS = 100
 
@@ -17,12 +17,6 @@ def measure(report: Report, now: datetime) -> None:
     rows = len(context["table"]["rows"])
     times = cpu_times(lambda: template.render(context), runs=RUNS)
     report.at_most(f"table of {rows} rows, rendering", times.median, 8, "ms of CPU")
-
-
-def measure_throughput(site: Site, report: Report) -> None:
-    """Note how large the page is."""
-    _response, body = site.get("/users/?period=all")
-    report.fact("page with 50 rows", len(body) / 1024, "KiB")
 
 
 def table_context(project: Any, now: datetime) -> dict[str, Any]:
