@@ -12,7 +12,7 @@ from uuid import UUID
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -30,7 +30,7 @@ from backoffice.core.text import fold
 from backoffice.projects.models import Project
 from subscriptions.models import Offer, Provider
 from subscriptions.selectors import holders_of, payers_of, payment_holders, users_behind
-from users.models import CustomField, User, UserQuerySet, UserSearch
+from users.models import CustomField, DeviceSession, User, UserQuerySet, UserSearch
 from users.selectors import account_counts, custom_fields
 
 ORDERINGS = {
@@ -456,7 +456,8 @@ class UserFilter(ChartFilter):
 
     def narrow_used(self, users: UserQuerySet, _name: str, slugs: list[str]) -> UserQuerySet:
         wanted = [self.platform_ids[slug] for slug in slugs]
-        return users.filter(viewing__platform_ids__overlap=wanted)
+        signed_in = DeviceSession.objects.filter(user=OuterRef("pk"), platform__in=wanted)
+        return users.filter(Q(viewing__platform_ids__overlap=wanted) | Exists(signed_in))
 
     def narrow_offer(self, users: UserQuerySet, _name: str, references: list[str]) -> UserQuerySet:
         wanted = [self.offer_ids[reference] for reference in references]
