@@ -4,8 +4,16 @@ from datetime import datetime
 from typing import Any
 
 from bench.harness import (
-    Report, Times, asked_of, clock, dice, elapsed, largest_project, load, same,
-)  # fmt: skip
+    Report,
+    Times,
+    asked_of,
+    clock,
+    dice,
+    elapsed,
+    largest_project,
+    load,
+    same,
+)
 
 PAGE = 50
 RUNS = 25

@@ -18,6 +18,7 @@ from backoffice.core.periods import TICK, Day, Period
 from backoffice.core.scope import Scope
 from backoffice.projects.models import Project
 from subscriptions.models import FreeCopy, Purchase, Subscription
+from subscriptions.selectors import TRIAL_ENDING
 from users.models import User
 
 SOURCES = ((Subscription, "user"), (Purchase, "access_user"), (FreeCopy, "user"))
@@ -84,8 +85,6 @@ def unsubscribed(scope: Scope, period: Period) -> int:
 
 
 def trials_ending(scope: Scope, end: datetime) -> int:
-    from subscriptions.selectors import TRIAL_ENDING
-
     rows = Subscription.objects.filter(
         user__in=accounts(scope),
         access_start__lt=end,
