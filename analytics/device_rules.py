@@ -104,7 +104,7 @@ APPLE = (
 )
 
 CONSOLES = (
-    Rule(CONSOLE, r"play ?station|\bps[345][ ;/)]|\bpsp\b", "Sony"),
+    Rule(CONSOLE, r"play ?station|\bps[345][ ;/)]|\bpsp\b", "Sony", "PlayStation"),
     Rule(CONSOLE, r"nintendo|\bwii ?u?\b|; switch\)|\bswitch (?:lite|oled)\b", "Nintendo"),
     Rule(CONSOLE, r"\bxbox", "Microsoft"),
     Rule(CONSOLE, r"\bouya\b", "OUYA"),
@@ -582,6 +582,15 @@ PHONES = (
 
 # What an Android browser says of itself when its model tells nothing.
 REMAINDER = (
+    # Libraries: of a player or of the platform's own server, so no robot's for certain.
+    Rule(
+        OTHER,
+        words(
+            r"""
+            ^(?:java|curl|wget|lib|okhttp|python|php|ruby|go-http|axios|node|dart|lavf|vlc)[\w.-]*[/\s]
+        """
+        ),
+    ),
     Rule(TABLET, r"/apad\b"),
     Rule(PHONE, r"fban/.*(?:fbdv|fbop)|;fbmf/"),
     Rule(PHONE, r"(?:android|\badr\b|linux|tizen).*mobile"),
