@@ -151,14 +151,22 @@ TUNERS = (
         words(
             r"""
             [\s_]x?dtv\d?(?:\)|\sbuild) ;\s\w*lite\s?dtv letv[\s_]x avatar\stv
-            era[\s_](?:hd|4k) turbo\s?x runbo\s?x coolpad techpad padfone phonepad
-            kuriophone ;\sk0(?:00e|00g|00z|012|016|019|01n)\b sm-f\d{3} vivo tecno\s(?:k|a)
-            sgh- lg-h9 hs-t9 yndx-000sb mlled \bms[45]\db?\d?a?\d{4} lenovo\sk5\d htc_m8
-            iqoo\sz joy_tv wpdesktop telekom\spuls ;\sodyssey blaupunkt_tx
+            era[\s_](?:hd|4k) turbo\s?x runbo\s?x coolpad padfone phonepad kuriophone
+            ;\sk0(?:00e|00g|00z|012|016|019|01n)\b sm-f\d{3} vivo tecno\s(?:k|a) sgh- lg-h9
+            hs-t9 yndx-000sb mlled \bms[45]\db?\d?a?\d{4} lenovo\sk5\d htc_m8 iqoo\sz joy_tv
+            wpdesktop telekom\spuls ;\sodyssey blaupunkt_tx
         """
         ),
     ),
-    Rule(TABLET, r"m-mp\w+|ulefone pad"),
+    Rule(
+        TABLET,
+        words(
+            r"""
+            m-mp\w+ techpad \bmyt\d\sdtv nettab iconbit\smatrix aoson endeavour x_tigi_joy7
+            idbot mx10\d\d winmax\stx thinkpad\s?tab
+        """
+        ),
+    ),
     Rule(
         TABLET,
         words(
@@ -230,11 +238,11 @@ TELEVISIONS = (
             r"""
             hbb-?tv ce-html smart[-_\s]?(?:tv|box|hub|stick) smarttv inett?v dtvbrowser
             dlnadoc hybridtv netrange tv\s?store \bomi/\d vstvb vestel-mb vestel\smb espial
-            netgem freebox \bbbox movistar \bsraf/ \bodin/\d coolita zeasn tbrowser titanos
-            \bsaphi/ foxxum \bfxm- \bmb\d{2,3}/\d ;\sstv; \bstb [^o]stb\b stb\d set-?top
-            iptv settop leanback android\s?tv andr0id \bdvb tivimate \bloewe grundig
-            technisat dreambox \bvu\+ enigma2 dune\s?hd infomir \bmag\s?\d{3}\b popcornhour
-            \bhumax sagemcom wpe\ssky mmi,\s?vms astro; qtwebkit/.*wired avdn/
+            netgem freebox \bbbox movistar \bsraf/ \bodin/\d coolita zeasn \btbrowser
+            titanos \bsaphi/ foxxum \bfxm- \bmb\d{2,3}/\d ;\sstv; \bstb [^o]stb\b stb\d
+            set-?top iptv settop leanback android\s?tv andr0id \bdvb tivimate \bloewe
+            grundig technisat dreambox \bvu\+ enigma2 dune\s?hd infomir \bmag\s?\d{3}\b
+            popcornhour \bhumax sagemcom wpe\ssky mmi,\s?vms astro; qtwebkit/.*wired avdn/
             ,\s?(?:wired|wireless)\) -device/[\d.]+\s\(sky panasonic\.bd aquos-as
             westerndigital/ webtv/ redlineclient gt-b9150 next\s.{2,30}_vlc/
         """
@@ -247,8 +255,8 @@ TELEVISIONS = (
             r"""
             \btv\b [a-ce-z]tv[_)] [a-ce-z]tv\d?(?:\sbuild|\)) [a-km-z]tv\s [_\s.-]tv[_\s-]
             \btv[-_\s]?(?:box|stick|dongle) [^-m]box[\d.]*\b [^-m]box[_)-] [^-m]box\d
-            tv-?box \bstick\b [_\s]stick streaming streamer [-_\s]hdmi \batv\b _atv\b
-            \d?tv[-_\s]?box
+            tv-?box \bstick\b [_\s]stick streaming\s(?:box|stick) streamer [-_\s]hdmi
+            \batv\b _atv\b \d?tv[-_\s]?box
         """
         ),
     ),
@@ -371,8 +379,16 @@ COMPUTERS = (
         "Mac",
     ),
     Rule(TABLET, r"macintosh.*htc_flyer", "HTC"),
+    Rule(PHONE, r"macintosh.*htc_", "HTC"),
     Rule(COMPUTER, r"macintosh|\bmac os x", "Mac"),
-    Rule(PHONE, r"windows ce|xblwp7|zunewp7|palmsource|htc_\w+.*windows nt 5"),
+    Rule(
+        PHONE,
+        words(
+            r"""
+            windows\s?ce windows\s?mobile xblwp7 zunewp7 palmsource htc_\w+.*windows\snt\s5
+        """
+        ),
+    ),
     Rule(
         COMPUTER,
         words(
@@ -401,7 +417,8 @@ COMPUTERS = (
         words(
             r"""
             freebsd openbsd netbsd sunos solaris osf1 openvms beos haiku amigaos morphos
-            syllable \bos/2 irix hp-ux \baix\b risc\sos wayland konqueror emacs textmode
+            syllable \bos/2[;)\s] irix hp-ux \baix\b risc\sos wayland konqueror emacs
+            textmode
         """
         ),
         "PC",
@@ -441,8 +458,8 @@ TABLETS = (
         + words(
             r"""
             ags agr agm bah cmr sht vrd scm kob2? jdn2? bg2 bgo btv dby mrx mrr wgr jobs?
-            bzk bzt bzd bzi bzc bzw got bzq hdn dbr gem ple bgk cpn fdr btk jms ndl eln2?
-            rod2? hey2?
+            bzk bzt bzd bzi bzc bzw got bzq hdn dbr gem ple bgk cpn fdr btk agrk ags3k bza
+            krj2? scmr kob2k kobe3? brt mon jms ndl eln2? rod2? hey2?
         """
         )
         + r")\d?-\w{3}",
@@ -525,8 +542,14 @@ TABLETS = (
             \bpad[\s_]t?\d [\s_]pad(?:\)|[_\s]) ;\sipa\d{4} vtab\d ;\skocaso tf\d{3}t
             ;\spmid ;\smidc?\d ;\sptb\d ;\srct\d nx[mw]\d{3} nxa\d ;\sqs\d{4}d ;\stel-\d
             armor\spad ;\sgravity nook bntv nabi kurio leappad viewpad visual\sland zekipad
-            ubislate telekom\spuls hudl nextbook azpen pocketbook ;\sqs07 ;\src07
-            ;\san\d+g\d nomi_c(?:07|08|10) ;\smt07
+            ubislate telekom\spuls hudl nextbook azpen pocketbook
+            ;\s(?:mt|qs|rc|lc|vm)\d{4}[a-z] ;\san\d+g\d nomi_c(?:07|08|10) ;\smfc\d ;\stpc
+            bqru-(?:7|8|10) bq-9\d{3} ;\sviva_ ;\snavitel
+            ;\s(?:h|l|m|n|s|e)[2-5]70i?(?:\sbuild|\)) ;\sccit ;\spixus ;\snumy ;\steo zync
+            ;\s9[14]60g wi-?fi(?:\sbuild|\)) huawei\sm2- hanson ;\skt\d{3}pro ;\ssp\d{3}c
+            ;\shtc\sa10\d verykool\s?t [_\s]3g(?:\sbuild|\)) _eea(?:\sbuild|\)) ;\sm[789]_
+            ;\soptima vi10 ;\slenovo\sa7600 ;\salfa_ ;\sactab allviewc allviewax
+            android-tablet
         """
         ),
     ),
@@ -551,9 +574,9 @@ PHONES = (
         r"^(?:"
         + words(
             r"""
-            nokia sonyericsson samsung sec- lg[-e/] mot- alcatel sagem philips panasonic
-            siemens sie- sharp htc huawei zte benq sanyo nec- kyocera pantech haier micromax
-            lava spice karbonn amoi bird lenovo
+            lgu?[\s\d] sony asus- iuc\(u onebrowser/ nokia sonyericsson samsung sec- lg[-e/]
+            mot- alcatel sagem philips panasonic siemens sie- sharp htc huawei zte benq
+            sanyo nec- kyocera pantech haier micromax lava spice karbonn amoi bird lenovo
         """
         )
         + r")",

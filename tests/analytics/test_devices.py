@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection, transaction
-from django.db.models.signals import post_migrate
 from django.test.utils import CaptureQueriesContext
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -166,10 +166,11 @@ def test_a_row_that_another_transaction_makes_meanwhile_is_taken(monkeypatch):
     assert len(looks) == 2
 
 
+@pytest.mark.django_db
 def test_a_flush_makes_the_process_forget():
     known_devices.add({"a": 1})
 
-    post_migrate.send(sender=None)
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
 
     assert known_devices.among(["a"]) == {"a": None}
 
