@@ -44,7 +44,7 @@ SCREEN_INCHES = r"(?:19|2[0248]|3[29]|4[0-39]|5[0158]|6[05]|7[057]|8[2356]|98)"
 
 BOTS = (
     # Names of telephones and tablets that read like a robot's.
-    Rule(TABLET, r"cubot[ _](?:tab|kidpad)|bot[ _]tab[ _\d]|; spider \d", ""),
+    Rule(TABLET, r"cubot[ _](?:tab|kidpad)|bot[ _]tab[ _\d]|; spider \d"),
     Rule(
         PHONE,
         words(
@@ -52,7 +52,6 @@ BOTS = (
             cubot[\s_-] ;\s(?:[a-z]\sbot|power\sbot)\s ;\sxbot[\s_] whatsapp/[\d.]+\sandroid
         """
         ),
-        "",
     ),
     Rule(
         BOT,
@@ -73,7 +72,7 @@ BOTS = (
         """
         ),
     ),
-    # Few but robots leave an address to write to.
+    # Readers of feeds on a desk leave an address, and next to them only robots do.
     Rule(
         COMPUTER,
         words(
@@ -95,8 +94,11 @@ BOTS = (
     ),
 )
 
-# The browser of these televisions calls itself an iPad.
-TCL = (Rule(TV, r"ipad.*#tcl/|apple ?tv", ""),)
+# Televisions that call themselves an iPad or say the words of an iPhone.
+NO_TABLETS = (
+    Rule(TV, r"ipad.*#tcl/", "TCL"),
+    Rule(TV, r"\bapple ?tv", "Apple"),
+)
 
 APPLE = (
     Rule(TABLET, r"\bipad", "Apple"),
@@ -610,7 +612,7 @@ REMAINDER = (
         OTHER,
         words(
             r"""
-            ^(?:java|curl|wget|lib|okhttp|python|php|ruby|go-http|axios|node|dart|lavf|vlc)[\w.-]*[/\s]
+            ^(?:java|curl|wget|lib|okhttp|python|php|go-http|lavf|vlc)[\w.-]*[/\s]
         """
         ),
     ),
@@ -637,7 +639,7 @@ REMAINDER = (
 RULES = (
     *BOTS,
     *CONSOLES,
-    *TCL,
+    *NO_TABLETS,
     *APPLE,
     *NEITHER,
     *TUNERS,
