@@ -88,7 +88,7 @@ BOTS = (
         words(
             r"""
             \(compatible;.*\+?https?: \+\s?(?:https?://|www\.)
-            https?://[^\s)]*(?:bot|crawl|spider|policy|about) (?:^|[(;\s])https?://[^)]*\)?$
+            https?://[^\s)]*(?:bot|crawl|spider|policy|about)
         """
         ),
     ),
@@ -607,6 +607,9 @@ PHONES = (
 
 # What an Android browser says of itself when its model tells nothing.
 REMAINDER = (
+    # An address at the end, where no system was named: a robot more often than a player.
+    Rule(PHONE, r"\bandroid .*https?://"),
+    Rule(BOT, r"(?:^|[(; ])https?://[^)]*\)?$"),
     # Libraries: of a player or of the platform's own server, so no robot's for certain.
     Rule(
         OTHER,
