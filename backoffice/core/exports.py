@@ -148,16 +148,24 @@ def _copy(
 
 def _spool(copy: Any, made: CsvFile) -> None:
     """Write each message, which is one row ending in LF, as a line ending in CRLF."""
-    block: list[memoryview] = []
+    block: list[bytes] = []
     for message in copy:
-        block.append(memoryview(message)[:-1])
+        block.append(message)
         if len(block) == ROWS_A_BLOCK:
-            made.write(LINE_END.join(block) + LINE_END)
-            made.rows += ROWS_A_BLOCK
+            _write_block(block, made)
             block.clear()
     if block:
-        made.write(LINE_END.join(block) + LINE_END)
-        made.rows += len(block)
+        _write_block(block, made)
+
+
+def _write_block(block: list[bytes], made: CsvFile) -> None:
+    joined = b"".join(block)
+    if joined.count(b"\n") == len(block):
+        made.write(joined.replace(b"\n", LINE_END))
+    else:
+        # Some cell holds a line end of its own, which stays as it is.
+        made.write(b"".join([bytes(message)[:-1] + LINE_END for message in block]))
+    made.rows += len(block)
 
 
 def _quoted(text: str, delimiter: str) -> str:

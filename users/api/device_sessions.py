@@ -6,6 +6,7 @@ from django.utils import timezone
 from ninja import Router
 from ninja.responses import Status
 
+from analytics.devices import describe
 from backoffice.core.client_address import client_address
 from backoffice.core.passwords import HashingBusy
 from backoffice.core.wire import ApiError, missing, too_many
@@ -26,15 +27,6 @@ from users.schemas import (
 )
 
 router = Router(tags=["Device sessions"])
-
-# The first kind of which a word stands in the user agent.
-DEVICE_WORDS = {
-    "tv": ("smart-tv", "smarttv", "hbbtv", "appletv", "googletv", "android tv", "bravia", "roku"),
-    "console": ("playstation", "xbox", "nintendo"),
-    "tablet": ("ipad", "tablet", "kindle"),
-    "phone": ("iphone", "ipod", "mobile"),
-    "computer": ("windows", "macintosh", "x11", "cros"),
-}
 
 
 @router.post("/device-sessions", response={201: DeviceSessionAnswer}, summary="Sign a user in")
@@ -104,7 +96,7 @@ def _open(
         session, token = open_device_session(
             user=user,
             platform=request.auth.platform,
-            device_type=_device_type(body.user_agent),
+            device_type=describe(body.user_agent).hardware_type,
             device_name=body.device_name,
             now=timezone.now(),
         )
@@ -123,12 +115,3 @@ def _open(
 
 def _wrong_pair() -> ApiError:
     return ApiError(401, "wrong_pair", "No user has this e-mail and this password.")
-
-
-def _device_type(user_agent: str) -> str:
-    """Return the hardware type that the string speaks of, as analytics.models.Device names it."""
-    text = user_agent.lower()
-    for kind, words in DEVICE_WORDS.items():
-        if any(word in text for word in words):
-            return kind
-    return "other"
