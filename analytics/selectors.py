@@ -35,13 +35,14 @@ def viewers(scope: Scope, window: Period) -> int:
     return int(whole) + rest.count()
 
 
-def viewers_in(window: Period, zone: ZoneInfo) -> Q:
+def viewers_in(window: Period, project_id: int, zone: ZoneInfo) -> Q:
     """Return the condition that a user had a view in the window, a month or the first of one."""
     month = Month.of(window.start.astimezone(zone).date())
     return Q(
         Exists(
             ViewerMonth.objects.filter(
                 user_id=OuterRef("pk"),
+                project_id=project_id,
                 month=month.first_day,
                 first_viewed_at__lt=window.end,
             )

@@ -12,7 +12,7 @@ from uuid import UUID
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -46,6 +46,8 @@ SORT_CHOICES = [(f"{sign}{name}", name) for name in ORDERINGS for sign in ("", "
 LARGEST_EXPONENT = 15
 # From so many letters on, a word is found anywhere in a word; below, at its beginning.
 WORD_PART = 3
+# So many rows are sorted sooner than as many are found by walking through the list.
+FEW_HITS = 5_000
 DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
 DELIMITERS = dict(DELIMITER_CHOICES)
 HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
@@ -382,13 +384,30 @@ class UserFilter(ChartFilter):
 
     def totals(self) -> Totals:
         """Return how many rows there are: from day counts where the filter allows it."""
+        return self._totals
+
+    @cached_property
+    def _totals(self) -> Totals:
         if self._narrowed_by() <= {"platform", "period", "from", "to"}:
             return self._totals_by_registration()
         if self._narrowed_by() <= {"platform", "period", "counted", "month", "elapsed"}:
             return self._totals_with_deleted()
-        if self._narrowed_by() <= {"q", "period"} and not self.instants:
-            return Totals(self._search_total(), 0)
+        if self._is_search_alone:
+            return Totals(self._found.count(), 0)
         return Totals(self.rows.count(), 0)
+
+    @property
+    def rows_for_page(self) -> UserQuerySet:
+        """
+        The same rows, for a query that reads a few of them in order.
+
+        Few hits of a search are gathered first: the planner cannot tell how rare a word is, and
+        may walk through everybody in the list's order to find the last of them.
+        """
+        if not self._is_search_alone or self.totals().total > FEW_HITS:
+            return self.rows
+        # The limit keeps the planner from turning the set into a join again.
+        return User.objects.filter(pk__in=self._found.values("pk")[:FEW_HITS])
 
     def _narrowed_by(self) -> set[str]:
         return {name for name, value in self.values.items() if value} - NARROW_NOTHING
@@ -406,17 +425,24 @@ class UserFilter(ChartFilter):
         )
         return Totals(counted["total"], counted["deleted"])
 
-    def _search_total(self) -> int:
-        """Count in the table of words alone, which has a row for each present user."""
+    @property
+    def _is_search_alone(self) -> bool:
+        narrowed = self._narrowed_by()
+        return "q" in narrowed and narrowed <= {"q", "period"} and not self.instants
+
+    @cached_property
+    def _found(self) -> QuerySet[UserSearch]:
+        """The search in the table of words alone, which has a row for each present user."""
         found = found_by(self.values["q"], self.viewpoint.project, words="")
-        return UserSearch.objects.filter(found, project=self.viewpoint.project).count()
+        return UserSearch.objects.filter(found, project=self.viewpoint.project)
 
     def _counted(self) -> Q:
         counted, window = Counted(self.values["counted"]), self.window
         if counted == Counted.REGISTERED:
             return Q(registered_at__gte=window.start, registered_at__lt=window.end)
         if counted == Counted.VIEWERS:
-            return viewers_in(window, self.viewpoint.project.zone)
+            project = self.viewpoint.project
+            return viewers_in(window, project.pk, project.zone)
         return users_behind(counted, self.viewpoint.project.pk, window)
 
     def narrow_status(self, users: UserQuerySet, _name: str, words: list[str]) -> UserQuerySet:

@@ -139,10 +139,12 @@ class User(models.Model):
             ),
         )
         indexes = (
+            # Carries the deletion, so that who is there is counted from the index alone.
             models.Index(
                 F("project"),
                 F("registered_at").desc(),
                 F("id").desc(),
+                include=["deleted_at"],
                 name="user_by_registration",
             ),
             models.Index(
@@ -158,7 +160,14 @@ class User(models.Model):
             models.Index(
                 F("project"), F("modified_at").desc(), F("id").desc(), name="user_by_modification"
             ),
-            models.Index(F("project"), F("sort_name"), F("id"), name="user_by_name"),
+            # Without the stubs, which have no name and would all stand before the first page.
+            models.Index(
+                F("project"),
+                F("sort_name"),
+                F("id"),
+                condition=Q(deleted_at=None),
+                name="user_by_name",
+            ),
             models.Index(
                 fields=["project", "status_until"],
                 condition=Q(status_until__isnull=False),

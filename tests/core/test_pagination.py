@@ -108,6 +108,15 @@ def test_no_rows_have_no_neighbours(db):
     assert (empty.rows, empty.after, empty.before) == ([], None, None)
 
 
+def test_a_page_whose_rows_are_gone_leads_nowhere(projects):
+    first = page(BY_NAME)
+    Project.objects.all().delete()
+
+    behind = page(BY_NAME, after=decoded(first.after, BY_NAME))
+
+    assert (behind.rows, behind.after, behind.before) == ([], None, None)
+
+
 def test_one_query_that_reads_one_row_more_than_it_shows(projects, django_assert_num_queries):
     with django_assert_num_queries(1) as captured:
         page(BY_NAME)

@@ -5,9 +5,11 @@ from urllib.parse import quote
 
 import pytest
 
+from analytics.models import UserViewing
 from backoffice.core.permissions import Role
 from subscriptions.models import Provider, Purchase
 from tests.conftest import NOW
+from tests.factories.analytics import ContentFactory
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import (
     FreeCopyFactory,
@@ -246,6 +248,28 @@ def test_country_and_language_exactly(found, person):
     assert found("language=fr&language=pt-BR") == ["Blaise", "Joao"]
     assert found("language=pt") == []
     assert found("country=") == ["Ada", "Blaise", "Joao", "Nobody"]
+
+
+def test_platforms_on_which_somebody_watched(found, person, tv, web, project):
+    film = ContentFactory(project=project)
+    for name, platforms in (("Both", [web.pk, tv.pk]), ("Screen", [tv.pk])):
+        UserViewing.objects.create(
+            user=person(name),
+            project_id=project.pk,
+            views=1,
+            viewing_seconds=60,
+            media_viewed=1,
+            first_content=film,
+            first_viewed_at=NOW,
+            last_content=film,
+            last_viewed_at=NOW,
+            platform_ids=sorted(platforms),
+        )
+    person("Idle")
+
+    assert found("used=tv") == ["Both", "Screen"]
+    assert found("used=web") == ["Both"]
+    assert found("used=web&used=tv") == ["Both", "Screen"]
 
 
 def test_an_offer_held_now(found, person, project):

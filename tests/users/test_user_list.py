@@ -674,3 +674,16 @@ def test_the_page_costs_the_same_with_one_user_and_with_a_hundred(look, web, que
         counts.append(queries_of(look, query))
 
     assert counts == [queries] * 3
+
+
+def test_a_last_day_alone_begins_with_the_first_account(look, person):
+    person("Ada", "2026-11-10 12:00:00")
+
+    response = look("to=2026-11-12")
+
+    assert [row["date"] for row in chart_of(response)["rows"]] == [
+        "2026-11-10",
+        "2026-11-11",
+        "2026-11-12",
+    ]
+    assert response.context_data["period_words"] == "until 12 Nov 2026"

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from backoffice.core.figures import Grain
+from backoffice.core.filters import FIRST_DATE
 from backoffice.core.formatting import DASH, day_text, month_text, number, short_day
 from backoffice.core.named_periods import DateRange
 from backoffice.core.periods import TICK, Month, dates, day_of
@@ -46,10 +47,11 @@ class Bar:
 
 
 def days_shown(scope: Scope, days: DateRange | None, today: date) -> DateRange:
-    """Return the days of the chart; all dates begin with the first account."""
-    if days:
+    """Return the days of the chart; where no first day was chosen, from the first account on."""
+    if days and days.first > FIRST_DATE:
         return days
-    return DateRange(first_registration_day(scope) or today, today)
+    last = days.last if days else today
+    return DateRange(min(first_registration_day(scope) or last, last), last)
 
 
 def activity_by_day(scope: Scope, days: DateRange, now: datetime) -> list[ActivityDay]:

@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language, ngettext, pgettext
@@ -10,7 +11,8 @@ from django.views.generic import TemplateView
 
 from backoffice.core.addresses import pairs_of, with_parameters
 from backoffice.core.figures import Grain
-from backoffice.core.formatting import date_range_text, number
+from backoffice.core.filters import FIRST_DATE
+from backoffice.core.formatting import date_range_text, day_text, number
 from backoffice.core.pagination import DEFAULT_PER_PAGE, Page, keyset_page
 from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
@@ -114,6 +116,8 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         if days is None:
             return _("All dates")
         last = max(days.first, min(days.last, self.viewpoint.today))
+        if days.first == FIRST_DATE:
+            return _("until %(day)s") % {"day": day_text(last, self.language)}
         return date_range_text(days.first, last, self.language)
 
     def _chart(self, asked: UserListFilter) -> dict[str, Any]:
@@ -175,6 +179,10 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "files": files,
             # What is ticked whole is the basic list of the same filter.
             "export_url": files[0]["url"] if files else None,
+            "files_note": _("%(n)s files a day and person at most")
+            % {"n": number(settings.EXPORTS_A_DAY, self.language)}
+            if files
+            else "",
             "empty": None if page.rows else self._empty(asked),
             "select_all_text": _("Select all %(n)s matching")
             % {"n": number(totals.total, self.language)},
@@ -184,7 +192,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         after, before = asked.values["after"], asked.values["before"]
         cursor = after or before
         return keyset_page(
-            asked.rows.only(*ROW_FIELDS),
+            asked.rows_for_page.only(*ROW_FIELDS),
             asked.ordering,
             per_page=asked.values["per_page"] or DEFAULT_PER_PAGE,
             at=cursor.at if cursor else self.now,
