@@ -201,7 +201,9 @@ STAGING = """
         position_seconds integer NOT NULL, has_ended boolean NOT NULL,
         day date NOT NULL, account_platform_id integer NOT NULL,
         is_view boolean NOT NULL, was_view boolean NOT NULL,
-        old_platform_id integer, old_content_id integer, old_watched_seconds integer
+        old_platform_id integer, old_content_id integer, old_watched_seconds integer,
+        first_viewed_at timestamptz NOT NULL, first_content_id bigint NOT NULL,
+        last_viewed_at timestamptz NOT NULL, last_content_id bigint NOT NULL
     ) ON COMMIT DELETE ROWS;
     DELETE FROM ingest_beat;
     DELETE FROM ingest_change;
@@ -228,10 +230,10 @@ RELEASE_USERS = """
     DELETE FROM analytics_userviewing WHERE user_id = ANY (%(users)s::bigint[]) AND views = 0
 """
 
-# What each beat makes of its viewing; beats that change nothing are dropped here. Of the old row
-# and the beat, the one with more seconds leads. Ties are broken by what does not depend on the
-# order of arrival, ids of devices and contents among the things that do. The limits of the start
-# are there for the planner: it looks into few partitions.
+# What each beat makes of its viewing, beside what the user had seen so far; beats that change
+# nothing are dropped here. Of the old row and the beat, the one with more seconds leads. Ties
+# are broken by what does not depend on the order of arrival; ids of devices and contents do.
+# The limits of the start are there for the planner: it looks into few partitions.
 MERGE = """
     INSERT INTO ingest_change
     SELECT b.user_id, b.started_at, b.id, n.platform_id, n.content_id, n.device_id, n.country,
@@ -242,8 +244,10 @@ MERGE = """
            coalesce(
                v.watched_seconds >= p.minimum_view_seconds AND od.hardware_type <> 'bot', false
            ),
-           v.platform_id, v.content_id, v.watched_seconds
+           v.platform_id, v.content_id, v.watched_seconds,
+           uv.first_viewed_at, uv.first_content_id, uv.last_viewed_at, uv.last_content_id
     FROM ingest_beat AS b
+    JOIN analytics_userviewing AS uv ON uv.user_id = b.user_id
     JOIN users_user AS u ON u.id = b.user_id AND u.deleted_at IS NULL
     JOIN projects_project AS p ON p.id = u.project_id
     JOIN analytics_device AS d ON d.id = b.device_id
@@ -280,34 +284,37 @@ MERGE = """
        OR b.has_ended > v.has_ended
 """
 
-STORE = """
-    INSERT INTO analytics_viewing AS v (
+# The users are locked: what was not there when MERGE looked is not there now.
+STORE_NEW = """
+    INSERT INTO analytics_viewing (
         user_id, started_at, id, project_id, platform_id, content_id, device_id, country,
         watched_seconds, position_seconds, has_ended
     )
     SELECT user_id, started_at, id, %(project)s, platform_id, content_id, device_id, country,
            watched_seconds, position_seconds, has_ended
-    FROM ingest_change
-    ON CONFLICT (user_id, started_at, id) DO UPDATE SET
-        platform_id = excluded.platform_id, content_id = excluded.content_id,
-        device_id = excluded.device_id, country = excluded.country,
-        watched_seconds = excluded.watched_seconds,
-        position_seconds = excluded.position_seconds, has_ended = excluded.has_ended
+    FROM ingest_change WHERE old_watched_seconds IS NULL
+"""
+STORE_KNOWN = """
+    UPDATE analytics_viewing AS v SET
+        platform_id = c.platform_id, content_id = c.content_id, device_id = c.device_id,
+        country = c.country, watched_seconds = c.watched_seconds,
+        position_seconds = c.position_seconds, has_ended = c.has_ended
+    FROM ingest_change AS c
+    WHERE v.user_id = c.user_id AND v.started_at = c.started_at AND v.id = c.id
+      AND v.started_at BETWEEN %(first)s AND %(last)s AND c.old_watched_seconds IS NOT NULL
 """
 
 # Differences cannot say what is left of a user's contents, platforms, first and last view when
 # a view is none any more, or was another's; nor which of two views at once is the first.
 FIND_REBUILT = """
-    SELECT DISTINCT c.user_id
-    FROM ingest_change AS c
-    JOIN analytics_userviewing AS u ON u.user_id = c.user_id
-    WHERE c.was_view AND (
-              NOT c.is_view OR c.content_id <> c.old_content_id
-              OR c.platform_id <> c.old_platform_id
+    SELECT DISTINCT user_id
+    FROM ingest_change
+    WHERE was_view AND (
+              NOT is_view OR content_id <> old_content_id OR platform_id <> old_platform_id
           )
-       OR c.is_view AND NOT c.was_view AND (
-              c.started_at = u.first_viewed_at AND c.content_id <> u.first_content_id
-              OR c.started_at = u.last_viewed_at AND c.content_id <> u.last_content_id
+       OR is_view AND NOT was_view AND (
+              started_at = first_viewed_at AND content_id <> first_content_id
+              OR started_at = last_viewed_at AND content_id <> last_content_id
           )
 """
 
@@ -318,23 +325,31 @@ ADD_TO_USERS = """
         SELECT * FROM ingest_change
         WHERE is_view AND user_id <> ALL (%(rebuilt)s::bigint[])
     ),
-    media AS (
-        INSERT INTO analytics_usermedia AS m (user_id, project_id, content_ids)
-        SELECT user_id, %(project)s, array_agg(DISTINCT content_id ORDER BY content_id)
+    added AS (
+        SELECT user_id, array_agg(DISTINCT content_id ORDER BY content_id)::bigint[] AS ids
         FROM changes WHERE NOT was_view GROUP BY user_id
-        ON CONFLICT (user_id) DO UPDATE SET content_ids = CASE
-            WHEN cardinality(excluded.content_ids) = 1 THEN
-                m.content_ids[:width_bucket(excluded.content_ids[1], m.content_ids)]
-                || excluded.content_ids
-                || m.content_ids[width_bucket(excluded.content_ids[1], m.content_ids) + 1:]
-            ELSE ARRAY(
-                SELECT DISTINCT id FROM unnest(m.content_ids || excluded.content_ids) AS id
-                ORDER BY id
-            )
-        END
-        WHERE NOT m.content_ids @> excluded.content_ids
+    ),
+    first_media AS (
+        INSERT INTO analytics_usermedia AS m (user_id, project_id, content_ids)
+        SELECT user_id, %(project)s, ids FROM added
+        WHERE user_id = ANY (%(new_users)s::bigint[])
         RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
     ),
+    more_media AS (
+        UPDATE analytics_usermedia AS m SET content_ids = CASE
+            WHEN cardinality(a.ids) = 1 THEN
+                m.content_ids[:width_bucket(a.ids[1], m.content_ids)]
+                || a.ids
+                || m.content_ids[width_bucket(a.ids[1], m.content_ids) + 1:]
+            ELSE ARRAY(
+                SELECT DISTINCT id FROM unnest(m.content_ids || a.ids) AS id ORDER BY id
+            )
+        END
+        FROM added AS a
+        WHERE m.user_id = a.user_id AND NOT m.content_ids @> a.ids
+        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
+    ),
+    media AS (SELECT * FROM first_media UNION ALL SELECT * FROM more_media),
     gained AS (
         SELECT user_id, count(*) FILTER (WHERE NOT was_view) AS views,
                sum(watched_seconds - CASE WHEN was_view THEN old_watched_seconds ELSE 0 END)
@@ -364,31 +379,52 @@ ADD_TO_USERS = """
 """
 
 # By how much the counts of first viewers change: an earlier first view moves a user's count.
+# The stored month is looked up only where a view may come late: one after all others of the
+# user is the first of its month or changes nothing. (Within a day of a month's end a clock that
+# is set back may take local days out of order.)
 ADD_TO_MONTHS = """
-    WITH new AS (
+    WITH zone AS (SELECT time_zone FROM projects_project WHERE id = %(project)s),
+    new AS (
         SELECT user_id, date_trunc('month', day::timestamp)::date AS month, account_platform_id,
-               min(started_at) AS first_at, min(day) AS day
+               min(started_at) AS first_at, min(day) AS day, last_viewed_at
         FROM ingest_change
         WHERE is_view AND NOT was_view AND user_id <> ALL (%(rebuilt)s::bigint[])
-        GROUP BY 1, 2, 3
+        GROUP BY user_id, 2, account_platform_id, last_viewed_at
+    ),
+    placed AS (
+        SELECT new.*,
+               CASE
+                   WHEN first_at < last_viewed_at THEN 'late'
+                   WHEN last_day < month - 1 THEN 'first'
+                   WHEN date_trunc('month', last_day::timestamp)::date = month THEN 'after'
+                   ELSE 'late'
+               END AS place
+        FROM new, zone,
+             LATERAL (SELECT (last_viewed_at AT TIME ZONE time_zone)::date AS last_day) AS l
     ),
     earlier AS (
-        SELECT n.*, m.first_viewed_at AS old_first_at
-        FROM new AS n
-        LEFT JOIN analytics_viewermonth AS m ON m.user_id = n.user_id AND m.month = n.month
-        WHERE m.user_id IS NULL OR n.first_at < m.first_viewed_at
+        SELECT p.*, m.first_viewed_at AS old_first_at
+        FROM placed AS p
+        LEFT JOIN analytics_viewermonth AS m
+            ON m.user_id = CASE WHEN p.place = 'late' THEN p.user_id END AND m.month = p.month
+        WHERE p.place <> 'after' AND (m.user_id IS NULL OR p.first_at < m.first_viewed_at)
     ),
-    written AS (
+    inserted AS (
         INSERT INTO analytics_viewermonth
             (user_id, month, project_id, account_platform_id, first_viewed_at)
-        SELECT user_id, month, %(project)s, account_platform_id, first_at FROM earlier
-        ON CONFLICT (user_id, month) DO UPDATE SET first_viewed_at = excluded.first_viewed_at
+        SELECT user_id, month, %(project)s, account_platform_id, first_at
+        FROM earlier WHERE old_first_at IS NULL
+    ),
+    moved AS (
+        UPDATE analytics_viewermonth AS m SET first_viewed_at = e.first_at
+        FROM earlier AS e
+        WHERE m.user_id = e.user_id AND m.month = e.month AND e.old_first_at IS NOT NULL
     )
     SELECT account_platform_id, day, count(*) FROM earlier GROUP BY 1, 2
     UNION ALL
-    SELECT e.account_platform_id, (e.old_first_at AT TIME ZONE p.time_zone)::date, -count(*)
-    FROM earlier AS e, projects_project AS p
-    WHERE e.old_first_at IS NOT NULL AND p.id = %(project)s
+    SELECT account_platform_id, (old_first_at AT TIME ZONE time_zone)::date, -count(*)
+    FROM earlier, zone
+    WHERE old_first_at IS NOT NULL
     GROUP BY 1, 2
 """
 
@@ -447,7 +483,7 @@ def store(batch: Batch) -> None:
         )
         cursor.execute(MERGE, values)
         if cursor.rowcount:
-            _merge(cursor, values)
+            _merge(cursor, values | {"new_users": new_users}, changes=cursor.rowcount)
         if new_users:
             cursor.execute(RELEASE_USERS, {"users": new_users})
 
@@ -470,8 +506,10 @@ def _stage(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
         copy.write(lines)
 
 
-def _merge(cursor: CursorWrapper, values: dict[str, Any]) -> None:
-    cursor.execute(STORE, values)
+def _merge(cursor: CursorWrapper, values: dict[str, Any], *, changes: int) -> None:
+    cursor.execute(STORE_NEW, values)
+    if cursor.rowcount < changes:
+        cursor.execute(STORE_KNOWN, values)
     cursor.execute(FIND_REBUILT)
     rebuilt = [user_id for (user_id,) in cursor.fetchall()]
     values |= {"rebuilt": rebuilt}
