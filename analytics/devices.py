@@ -15,6 +15,8 @@ from typing import Any
 
 import ua_parser
 from django.db import connection, transaction
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
 from ua_parser.matchers import DeviceMatcher
 from user_agents import parsers
 
@@ -29,8 +31,9 @@ MOST_REMEMBERED = 50_000
 
 NUMBER_OF_RULE = {str(number): rule for number, rule in enumerate(RULES)}
 
-# user-agents takes Macs, Linux and Windows for "Other" hardware.
-HARDWARE_OF_COMPUTERS = {"Mac": "Mac", "Other": "PC"}
+# What ua-parser writes otherwise than people do.
+BRANDS = {"Generic_Android": "Generic", "Generic_Android_Tablet": "Generic"}
+SYSTEMS = {"ATV OS X": "tvOS", "Chromecast Linux": "Chromecast", "Web0S": "webOS"}
 
 CREATE_DEVICES = """
     INSERT INTO analytics_device (agent_hash, hardware_type, hardware, os, browser)
@@ -127,13 +130,14 @@ def describe(user_agent: str) -> DeviceFacts:
     found = _own.parse_device(text)
     rule = NUMBER_OF_RULE[found.family] if found else None
     hardware_type = rule.hardware_type if rule else fallback_type(agent)
-    hardware = (rule.hardware if rule else "") or agent.device.brand
-    if hardware_type == Device.HardwareType.COMPUTER and not hardware:
-        hardware = HARDWARE_OF_COMPUTERS.get(agent.device.family, "PC")
+    hardware = (rule and rule.hardware) or agent.device.brand
+    if hardware_type == Device.HardwareType.COMPUTER:
+        hardware = hardware or "PC"
+    system = (rule and rule.os) or agent.os.family
     return DeviceFacts(
         hardware_type=str(hardware_type),
-        hardware=stored_text(hardware),
-        os=stored_text((rule.os if rule else "") or agent.os.family),
+        hardware=stored_text(BRANDS.get(hardware, hardware)),
+        os=stored_text(SYSTEMS.get(system, system)),
         browser=stored_text(agent.browser.family),
     )
 
@@ -171,6 +175,12 @@ class KnownDevices:
 
 
 known_devices = KnownDevices()
+
+
+@receiver(post_migrate)
+def forget_devices(**_kwargs: Any) -> None:
+    """Forget the rows that a flush may have taken."""
+    known_devices.forget()
 
 
 def device_ids(user_agents: Iterable[str]) -> dict[str, int]:

@@ -33,6 +33,8 @@ from backoffice.core.wire import ApiError, invalid
 from backoffice.projects.api import PlatformKey, too_large
 from subscriptions.api import router as money
 from users.api import router as users
+from users.api.device_sessions import router as device_sessions
+from users.api.password_resets import router as password_resets
 
 ROOT = "/api/v1/"
 
@@ -170,6 +172,8 @@ api = NinjaAPI(
     docs_url=None,
 )
 api.add_router("", users)
+api.add_router("", device_sessions)
+api.add_router("", password_resets)
 api.add_router("", contents)
 api.add_router("", money)
 # What is not expected goes on to the addresses' handler500, which answers in the same shape.

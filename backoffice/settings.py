@@ -293,6 +293,15 @@ STORAGES = {
 # What one key may send in the long run, and at once after a pause.
 API_REQUESTS_PER_SECOND = env_int("API_REQUESTS_PER_SECOND", 50, least=1)
 API_BURST_SECONDS = 2
+# How often signing in to a platform may fail, for one e-mail and for one address of the network;
+# what is used up comes back within these minutes. A platform whose server signs its users in is
+# one address.
+SIGN_IN_FAILURES_PER_EMAIL = env_int("SIGN_IN_FAILURES_PER_EMAIL", 5, least=1)
+SIGN_IN_FAILURES_PER_ADDRESS = env_int("SIGN_IN_FAILURES_PER_ADDRESS", 30, least=1)
+SIGN_IN_FAILURE_MINUTES = env_int("SIGN_IN_FAILURE_MINUTES", 5, least=1)
+# How many mails with a reset link one address of a project may be sent in an hour.
+RESET_MAILS_PER_HOUR = 3
+RESET_LINK_MINUTES = 60
 # The largest body read into memory, of a platform or of a form; files are no part of it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 

@@ -1,6 +1,7 @@
 """The whole Users page over HTTP, any platform and period, against the usual way."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from bench.harness import Report, Site, Times, asked_of, dice, elapsed, largest_project, load, same
 
 REQUESTS = 120
+WARM = 30
 SHORT_DAYS = (1, 31)
 LONG_DAYS = (32, 365)
 
@@ -64,14 +66,16 @@ def measure(site: Site, report: Report, now: datetime, *, usual_runs: int) -> No
 
 def over_http(site: Site, project: Any, now: datetime, days: tuple[int, int]) -> Times:
     """Return the times of the page for random platforms and periods."""
-    queries = list(questions(project, now, days, REQUESTS + 5))
+    queries = list(questions(project, now, days, REQUESTS + WARM))
     for query in queries[REQUESTS:]:
+        # Over many connections, so that every thread has its own to the database.
+        site.hang_up()
         site.get(f"/users/?{query}")
     return Times(tuple(elapsed(lambda q=q: site.get(f"/users/?{q}")) for q in queries[:REQUESTS]))
 
 
 def questions(project: Any, now: datetime, days: tuple[int, int], many: int) -> Iterator[str]:
-    """Yield addresses: one platform or all, a period of the past two years or the current month."""
+    """Yield addresses: one platform or all, and some days of the past two years."""
     chance = dice()
     slugs = [*project.platforms.order_by("pk").values_list("slug", flat=True)]
     today = now.astimezone(project.zone).date()
@@ -133,23 +137,36 @@ def usual_page(project: Any, now: datetime, question: tuple[str, str]) -> float:
 
     :raises Different: if one number of it is not ours.
     """
+    from subscriptions.spans import refresh_statuses
+
     platform, period = question
     query = f"period={period}" + (f"&platform={platform}" if platform else "")
     theirs: dict[str, Any] = {}
-    ms = elapsed(lambda: theirs.update(usual_answers(project, now, query)))
-    ours = our_answers(project, now, query)
+    refresh_statuses(project_id=project.pk, now=now)
+    with one_snapshot():
+        ms = elapsed(lambda: theirs.update(usual_answers(project, now, query)))
+        ours = our_answers(project, now, query)
     for name, value in ours.items():
         same(f"{query}: {name}", value, theirs[name])
     return ms
 
 
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Let both ways read the same rows, whoever writes meanwhile."""
+    from django.db import connection, transaction
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
 def our_answers(project: Any, now: datetime, query: str) -> dict[str, Any]:
     """Return every number of the page, from the selectors that the page uses."""
-    from subscriptions.spans import refresh_statuses
     from users.views.activity_chart import activity_by_day, days_shown
     from users.views.month_cards import month_figures
 
-    refresh_statuses(project_id=project.pk, now=now)
     asked = asked_of(project, now, query)
     figures = month_figures(asked.scope, now, has_trials=True)
     days = days_shown(asked.scope, asked.date_range, now.astimezone(project.zone).date())

@@ -13,15 +13,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.harness import (
-    MIB, Report, Site, Times, asked_of, clock, elapsed, largest_project, load, same,
-)  # fmt: skip
+    MIB,
+    Report,
+    Site,
+    Times,
+    clock,
+    elapsed,
+    largest_project,
+    load,
+    same,
+)
 
 RUNS = 3
-SAMPLE = 5_000
+SAMPLE = 50_000
 BLOCK = 256 * 1024
 
 # The usual pass over the raw rows: one scan, grouped by user.
-RAW_PASS = """
+FROM_RAW = """
     SELECT v.user_id,
            (array_agg(v.content_id ORDER BY v.started_at, v.id))[1],
            min(v.started_at),
@@ -59,8 +67,11 @@ def measure(site: Site, report: Report, now: datetime, *, with_raw: bool = True)
         raw = raw_pass(project)
         report.at_least(
             "complete file against one pass over raw viewings",
-            raw / http["complete"], 8, "×", note=f"{raw / 1000:.1f} s, {load()}",
-        )  # fmt: skip
+            raw / http["complete"],
+            8,
+            "×",
+            note=f"{raw / 1000:.1f} s, {load()}",
+        )
 
 
 def warm_up(site: Site, project: Any) -> None:
@@ -95,12 +106,20 @@ def measure_file(
     peaks = site.memory("VmHWM")
     http, copied = (Times(values) for values in zip(*pairs, strict=True))
     size = ours.stat().st_size / MIB
-    note = f"{http.median / 1000:.2f} s, COPY {copied.median / 1000:.2f} s, {size:.0f} MiB, {load()}"
-    report.at_least(f"{kind} file over HTTP, speed of COPY", copied.median / http.median, 0.6, "×",
-                    note=note)  # fmt: skip
+    note = (
+        f"{http.median / 1000:.2f} s, COPY {copied.median / 1000:.2f} s, {size:.0f} MiB, {load()}"
+    )
+    report.at_least(
+        f"{kind} file over HTTP, speed of COPY", copied.median / http.median, 0.6, "×", note=note
+    )
     grown = max(peaks[worker] - base[worker] for worker in base)
-    report.at_most(f"{kind} file, peak of a web process over its base", grown, 30, "MiB",
-                   note=f"base {max(base.values()):.0f} MiB")  # fmt: skip
+    report.at_most(
+        f"{kind} file, peak of a web process over its base",
+        grown,
+        30,
+        "MiB",
+        note=f"base {max(base.values()):.0f} MiB",
+    )
     return http.median
 
 
@@ -138,8 +157,10 @@ def run_psql(project: Any, statement: str, path: Path) -> None:
     with path.open("wb") as file:
         subprocess.run(
             ["psql", "--no-psqlrc", "--quiet", os.environ["DATABASE_URL"], "-c", statement],  # noqa: S607
-            stdout=file, check=True, env=os.environ | {"PGTZ": project.time_zone},
-        )  # fmt: skip
+            stdout=file,
+            check=True,
+            env=os.environ | {"PGTZ": project.time_zone},
+        )
 
 
 def rows_of(path: Path, *, skip: int = 0) -> Iterator[list[str]]:
@@ -189,9 +210,17 @@ def usual_resource(project: Any) -> Any:
         class Meta:
             model = User
             fields = (
-                "id", "status", "first_name", "last_name", "email", "registered_at",
-                "modified_at", "language", "country", "platform",
-            )  # fmt: skip
+                "id",
+                "status",
+                "first_name",
+                "last_name",
+                "email",
+                "registered_at",
+                "modified_at",
+                "language",
+                "country",
+                "platform",
+            )
 
         def dehydrate_status(self, user: Any) -> str:
             return words[user.status]
@@ -248,7 +277,7 @@ def compare_import_export(ours: Path, theirs: str, sample: int) -> None:
 
 def raw_pass(project: Any) -> float:
     """Return the milliseconds of one pass over the raw viewings, its rows thrown away."""
-    statement = f"COPY ({filled(RAW_PASS, project)}) TO STDOUT (FORMAT csv)"
+    statement = f"COPY ({filled(FROM_RAW, project)}) TO STDOUT (FORMAT csv)"
     return elapsed(lambda: run_psql(project, statement, Path(os.devnull)))
 
 
@@ -257,7 +286,7 @@ def compare_raw(project: Any) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(f"{filled(RAW_PASS, project)} ORDER BY 1")
+        cursor.execute(f"{filled(FROM_RAW, project)} ORDER BY 1")
         raw = cursor.fetchall()
         cursor.execute(f"{filled(ROLLED_UP, project)} ORDER BY 1")
         same("figures per user", cursor.fetchall(), raw)

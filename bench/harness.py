@@ -227,9 +227,12 @@ def site() -> Iterator[Site]:
     port = _free_port()
     with tempfile.NamedTemporaryFile(prefix="bench-web-", suffix=".log") as log:
         server = subprocess.Popen(
-            [*WEB], cwd=ROOT, env=os.environ | {"BIND": f"127.0.0.1:{port}"}, stdout=log,
+            [*WEB],
+            cwd=ROOT,
+            env=os.environ | {"BIND": f"127.0.0.1:{port}"},
+            stdout=log,
             stderr=log,
-        )  # fmt: skip
+        )
         try:
             _wait_for(port, server, Path(log.name))
             yield Site(port, server.pid, _signed_in())

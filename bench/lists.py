@@ -4,8 +4,16 @@ from datetime import datetime
 from typing import Any
 
 from bench.harness import (
-    Report, Times, asked_of, clock, dice, elapsed, largest_project, load, same,
-)  # fmt: skip
+    Report,
+    Times,
+    asked_of,
+    clock,
+    dice,
+    elapsed,
+    largest_project,
+    load,
+    same,
+)
 
 PAGE = 50
 RUNS = 25
@@ -68,10 +76,14 @@ def place_before_last(asked: Any) -> Any:
 def page(asked: Any, now: datetime, after: Any = None) -> list[Any]:
     """Return the rows of a page as the view reads them."""
     from backoffice.core.pagination import keyset_page
+    from users.models import User
     from users.views.user_list import ROW_FIELDS
 
-    rows = asked.rows_for_page.only(*ROW_FIELDS)
-    return keyset_page(rows, asked.ordering, per_page=PAGE, at=now, after=after).rows
+    keys = asked.keys
+    rows = asked.rows if keys is None else User.objects.all()
+    return keyset_page(
+        rows.only(*ROW_FIELDS), asked.ordering, per_page=PAGE, at=now, after=after, keys=keys
+    ).rows
 
 
 def offset_page(asked: Any, total: int) -> list[int]:
@@ -100,9 +112,7 @@ def searches(report: Report, project: Any, now: datetime) -> None:
 def slowest(
     report: Report, project: Any, now: datetime, what: str, texts: list[str], goal: float
 ) -> None:
-    times = {
-        text: clock(lambda t=text: found(project, now, t), runs=5).median for text in texts
-    }
+    times = {text: clock(lambda t=text: found(project, now, t), runs=5).median for text in texts}
     text = max(times, key=lambda one: times[one])
     note = f"“{text}”, {found(project, now, text)[0]:,} hits, {load()}"
     report.at_most(what, times[text], goal, "ms", note=note)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from bench.harness import Report, Site, cpu_times, largest_project
+from bench.harness import Report, cpu_times, largest_project
 
 RUNS = 100
 
@@ -19,18 +19,12 @@ def measure(report: Report, now: datetime) -> None:
     report.at_most(f"table of {rows} rows, rendering", times.median, 8, "ms of CPU")
 
 
-def measure_throughput(site: Site, report: Report) -> None:
-    """Note how large the page is."""
-    _response, body = site.get("/users/?period=all")
-    report.fact("page with 50 rows", len(body) / 1024, "KiB")
-
-
 def table_context(project: Any, now: datetime) -> dict[str, Any]:
     """Return what the view gives the table's template, for an owner."""
     from django.test import RequestFactory
 
-    from bench.harness import asked_of
     from backoffice.core.permissions import ROLE_PERMISSIONS, Role
+    from bench.harness import asked_of
     from users.views.user_list import UserList
 
     view = UserList()

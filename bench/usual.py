@@ -18,6 +18,7 @@ from backoffice.core.periods import TICK, Day, Period
 from backoffice.core.scope import Scope
 from backoffice.projects.models import Project
 from subscriptions.models import FreeCopy, Purchase, Subscription
+from subscriptions.selectors import TRIAL_ENDING
 from users.models import User
 
 SOURCES = ((Subscription, "user"), (Purchase, "access_user"), (FreeCopy, "user"))
@@ -45,9 +46,7 @@ def at(instant: datetime) -> Q:
 
 def within(period: Period) -> Q:
     """Access that touches the period."""
-    return Q(access_start__lt=period.end) & (
-        Q(access_end=None) | Q(access_end__gt=period.start)
-    )
+    return Q(access_start__lt=period.end) & (Q(access_end=None) | Q(access_end__gt=period.start))
 
 
 def just_before(end: datetime) -> Q:
@@ -86,8 +85,6 @@ def unsubscribed(scope: Scope, period: Period) -> int:
 
 
 def trials_ending(scope: Scope, end: datetime) -> int:
-    from subscriptions.selectors import TRIAL_ENDING
-
     rows = Subscription.objects.filter(
         user__in=accounts(scope),
         access_start__lt=end,
@@ -181,9 +178,7 @@ def search(scope: Scope, text: str) -> QuerySet[User]:
         accounts(scope)
         .filter(deleted_at=None)
         .filter(
-            Q(first_name__icontains=text)
-            | Q(last_name__icontains=text)
-            | Q(email__icontains=text)
+            Q(first_name__icontains=text) | Q(last_name__icontains=text) | Q(email__icontains=text)
         )
         .order_by("-registered_at", "-pk")
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from backoffice import postgres
 from backoffice.core.permissions import Role
@@ -158,6 +158,13 @@ def browser_type_launch_args() -> dict[str, object]:
     if os.geteuid() == 0:
         switches.append("--no-sandbox")
     return {"executable_path": CHROMIUM, "args": switches}
+
+
+@pytest.fixture(scope="session")
+def playwright(playwright):
+    """Close, while the driver's loop still runs, the connection that is seen only within it."""
+    yield playwright
+    connections.close_all()
 
 
 @pytest.fixture(scope="session")

@@ -4,16 +4,21 @@ changes an address `subscriptions.actions.change_user`: gifts may be waiting for
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key, name_sort_key, search_text
-from users.models import User, UserSearch
+from backoffice.core.tokens import hash_of_token, new_token, owner_of_token
+from backoffice.projects.models import Platform, Project
+from users.models import DeviceSession, PasswordReset, ResetRequest, User, UserSearch
+from users.proof import Limit, count_attempt, seconds_to_wait
 
 PROFILE_FIELDS = ("email", "first_name", "last_name", "language", "country", "custom")
 
@@ -88,6 +93,9 @@ def edit_user(
     user.modified_at = max(to_second(now), user.registered_at)
     _save_or_refuse(user)
     keep_words(user)
+    if "email" in changed:
+        # A link lies in the mailbox of the former address.
+        forget_resets(user)
     record(
         AuditEvent.Kind.USER_EDITED,
         actor=actor,
@@ -103,12 +111,18 @@ def edit_user(
 def set_password(
     *, user: User, password_hash: str, actor: Actor, now: datetime, must_change: bool = False
 ) -> None:
-    """Replace the password; the hash comes from users.passwords and is made outside of locks."""
+    """
+    Replace the password, end all device sessions and let no reset link work any more.
+
+    :param password_hash: from `backoffice.core.passwords`, made outside of locks.
+    """
     User.objects.filter(pk=user.pk).update(
         password=password_hash,
         password_changed_at=to_second(now),
         must_change_password=must_change,
     )
+    end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
+    forget_resets(user)
     record(
         AuditEvent.Kind.USER_EDITED,
         actor=actor,
@@ -117,6 +131,170 @@ def set_password(
         now=now,
         data={"fields": ["password"]},
     )
+
+
+# --- Device sessions -----------------------------------------------------------------------
+
+# How exact "last seen" is: one write in so long, not one a check.
+SEEN_IS_NOTED_EVERY: Final = timedelta(minutes=5)
+
+
+class PasswordChanged(Exception):
+    """The password is no longer the one that was proved; nothing was opened."""
+
+
+class OpenedSession(NamedTuple):
+    """A new device session: its row, and its token, which nobody can read again."""
+
+    row: DeviceSession
+    token: str
+
+
+@transaction.atomic
+def open_device_session(
+    *, user: User, platform: Platform, device_type: str, device_name: str, now: datetime
+) -> OpenedSession:
+    """
+    Sign the user in on a device; beyond the project's limit the oldest device session ends.
+
+    :param user: as read when the password was proved.
+    :raises PasswordChanged: if it was changed since, or the user deleted.
+    """
+    # The lock counts: of ten sign-ins at once each sees those before it.
+    unchanged = User.objects.select_for_update().filter(
+        pk=user.pk, password=user.password, deleted_at=None
+    )
+    if not unchanged.exists():
+        raise PasswordChanged
+    live = DeviceSession.objects.filter(user=user, ended_at=None)
+    newest = live.order_by("-created_at", "-id").values_list("id", flat=True)
+    surplus = list(newest[platform.project.device_limit - 1 :])
+    _end(live.filter(id__in=surplus), DeviceSession.EndReason.LIMIT, now)
+    token = new_token(user.public_id)
+    row = DeviceSession.objects.create(
+        user=user,
+        project=platform.project,
+        platform=platform,
+        token_hash=hash_of_token(token),
+        device_type=device_type,
+        device_name=device_name,
+        created_at=now,
+        last_seen_at=now,
+    )
+    return OpenedSession(row, token)
+
+
+def use_device_session(*, project: Project, token: str, now: datetime) -> DeviceSession | None:
+    """Return the live device session of the token, with its user, and note that it was seen."""
+    owner = owner_of_token(token)
+    if owner is None:
+        return None
+    session = (
+        DeviceSession.objects.select_related("user")
+        .filter(
+            user__public_id=owner,
+            user__project=project,
+            user__deleted_at=None,
+            token_hash=hash_of_token(token),
+            ended_at=None,
+        )
+        .first()
+    )
+    stale_before = now - SEEN_IS_NOTED_EVERY
+    if session is not None and session.last_seen_at <= stale_before:
+        # Asked again in the statement: of many checks at once, one writes.
+        DeviceSession.objects.filter(pk=session.pk, last_seen_at__lte=stale_before).update(
+            last_seen_at=now
+        )
+    return session
+
+
+def end_device_session(
+    *, session: DeviceSession, reason: DeviceSession.EndReason, now: datetime
+) -> None:
+    """End the device session; one that has ended stays as it ended."""
+    _end(DeviceSession.objects.filter(pk=session.pk), reason, now)
+
+
+def end_device_sessions(*, user: User, reason: DeviceSession.EndReason, now: datetime) -> int:
+    """End all that are live of the user; return how many."""
+    return _end(DeviceSession.objects.filter(user=user), reason, now)
+
+
+def _end(sessions: QuerySet[DeviceSession], reason: DeviceSession.EndReason, now: datetime) -> int:
+    return sessions.filter(ended_at=None).update(ended_at=now, end_reason=reason)
+
+
+# --- Password resets -----------------------------------------------------------------------
+
+
+class ResetGone(Exception):
+    """The reset link was used, or lost its worth, meanwhile; nothing was changed."""
+
+
+@transaction.atomic
+def request_password_reset(*, platform: Platform, email: str, now: datetime) -> None:
+    """
+    Note that somebody asked for a reset link to this address, whether anybody has it or not.
+
+    The same statements run in both cases. Beyond RESET_MAILS_PER_HOUR nothing is noted.
+    """
+    key = email_key(email)
+    limit = Limit.on(
+        "reset mail",
+        f"{platform.project_id} {key}",
+        most=settings.RESET_MAILS_PER_HOUR,
+        seconds=3600,
+    )
+    if seconds_to_wait([limit], now=now):
+        return
+    count_attempt(limit, now=now)
+    user = User.objects.of(platform.project).present().filter(email_key=key).first()
+    ResetRequest.objects.create(
+        project=platform.project, platform=platform, user=user, requested_at=now
+    )
+
+
+def issue_password_reset(*, user: User, now: datetime) -> str:
+    """Return the token for a new reset link; only its hash is kept."""
+    token = new_token(user.public_id)
+    PasswordReset.objects.filter(user=user, expires_at__lte=now).delete()
+    PasswordReset.objects.create(
+        user=user,
+        project=user.project,
+        token_hash=hash_of_token(token),
+        expires_at=now + timedelta(minutes=settings.RESET_LINK_MINUTES),
+    )
+    return token
+
+
+@transaction.atomic
+def redeem_password_reset(
+    *, reset: PasswordReset, password_hash: str, actor: Actor, now: datetime
+) -> None:
+    """
+    Give the user of the reset link the new password; device sessions end, other links die.
+
+    :raises ResetGone: if another redemption, a new password or a new address came first.
+    """
+    user = (
+        User.objects.select_related("project")
+        .select_for_update(of=("self",))
+        .filter(pk=reset.user_id, deleted_at=None)
+        .first()
+    )
+    if user is None or not PasswordReset.objects.filter(pk=reset.pk).exists():
+        raise ResetGone
+    set_password(user=user, password_hash=password_hash, actor=actor, now=now)
+
+
+def forget_resets(user: User) -> None:
+    """Let no reset link of the user work, those included that were asked for and not yet sent."""
+    PasswordReset.objects.filter(user=user).delete()
+    ResetRequest.objects.filter(user=user).delete()
+
+
+# --- Derived columns and counts ------------------------------------------------------------
 
 
 def set_comparable_columns(user: User) -> None:

@@ -1,7 +1,7 @@
 """What the Users page and its files may be narrowed by, every filter written out."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -12,7 +12,7 @@ from uuid import UUID
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -30,7 +30,7 @@ from backoffice.core.text import fold
 from backoffice.projects.models import Project
 from subscriptions.models import Offer, Provider
 from subscriptions.selectors import holders_of, payers_of, payment_holders, users_behind
-from users.models import CustomField, User, UserQuerySet, UserSearch
+from users.models import CustomField, DeviceSession, User, UserQuerySet, UserSearch
 from users.selectors import account_counts, custom_fields
 
 ORDERINGS = {
@@ -41,13 +41,14 @@ ORDERINGS = {
     "modified": ("modified_at", "pk"),
 }
 BY_IDENTITY = {"name", "email"}
-DEFAULT_SORT = "-registered"
+BY_REGISTRATION = "registered"
+DEFAULT_SORT = f"-{BY_REGISTRATION}"
 SORT_CHOICES = [(f"{sign}{name}", name) for name in ORDERINGS for sign in ("", "-")]
 LARGEST_EXPONENT = 15
 # From so many letters on, a word is found anywhere in a word; below, at its beginning.
 WORD_PART = 3
-# So many rows are sorted sooner than as many are found by walking through the list.
-FEW_HITS = 5_000
+# A search with more hits finds a page of them by walking through the list.
+MANY_HITS = 30_000
 DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
 DELIMITERS = dict(DELIMITER_CHOICES)
 HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
@@ -379,7 +380,7 @@ class UserFilter(ChartFilter):
         if self.values["counted"]:
             users = users.filter(self._counted())
         if self.values["q"]:
-            users = users.filter(found_by(self.values["q"], self.viewpoint.project))
+            users = users.filter(found_by(self.values["q"], self._named))
         return users
 
     def totals(self) -> Totals:
@@ -397,17 +398,16 @@ class UserFilter(ChartFilter):
         return Totals(self.rows.count(), 0)
 
     @property
-    def rows_for_page(self) -> UserQuerySet:
+    def keys(self) -> QuerySet[UserSearch] | None:
         """
-        The same rows, for a query that reads a few of them in order.
+        The keys of the rows in a narrow table that has the columns of the order, if there is one.
 
-        Few hits of a search are gathered first: the planner cannot tell how rare a word is, and
-        may walk through everybody in the list's order to find the last of them.
+        Hits of a search are put in order there: the planner cannot tell how rare a word is, and
+        would read the whole rows of all hits, or walk through everybody to find the last of them.
+        Where hits are many, walking finds a page of them at once.
         """
-        if not self._is_search_alone or self.totals().total > FEW_HITS:
-            return self.rows
-        # The limit keeps the planner from turning the set into a join again.
-        return User.objects.filter(pk__in=self._found.values("pk")[:FEW_HITS])
+        fits = self._is_search_alone and self.ordering.fields == ORDERINGS[BY_REGISTRATION]
+        return self._found if fits and self.totals().total <= MANY_HITS else None
 
     def _narrowed_by(self) -> set[str]:
         return {name for name, value in self.values.items() if value} - NARROW_NOTHING
@@ -433,8 +433,14 @@ class UserFilter(ChartFilter):
     @cached_property
     def _found(self) -> QuerySet[UserSearch]:
         """The search in the table of words alone, which has a row for each present user."""
-        found = found_by(self.values["q"], self.viewpoint.project, words="")
+        found = found_by(self.values["q"], self._named, words="")
         return UserSearch.objects.filter(found, project=self.viewpoint.project)
+
+    @cached_property
+    def _named(self) -> list[int]:
+        """The users whose id, or the reference of whose payment, is searched for."""
+        text, project = self.values["q"].strip(), self.viewpoint.project
+        return payers_of(text, project.pk) + _user_with_id(text, project)
 
     def _counted(self) -> Q:
         counted, window = Counted(self.values["counted"]), self.window
@@ -450,7 +456,8 @@ class UserFilter(ChartFilter):
 
     def narrow_used(self, users: UserQuerySet, _name: str, slugs: list[str]) -> UserQuerySet:
         wanted = [self.platform_ids[slug] for slug in slugs]
-        return users.filter(viewing__platform_ids__overlap=wanted)
+        signed_in = DeviceSession.objects.filter(user=OuterRef("pk"), platform__in=wanted)
+        return users.filter(Q(viewing__platform_ids__overlap=wanted) | Exists(signed_in))
 
     def narrow_offer(self, users: UserQuerySet, _name: str, references: list[str]) -> UserQuerySet:
         wanted = [self.offer_ids[reference] for reference in references]
@@ -491,13 +498,13 @@ class CompleteFileFilter(BasicFileFilter):
     custom = ValuesFilter(method="keep_all", check=str.isprintable)
 
 
-def found_by(text: str, project: Project, *, words: str = "search__") -> Q:
+def found_by(text: str, named: Sequence[int], *, words: str = "search__") -> Q:
     """
     Return the condition that a user is found by the text.
 
-    Every word is part of the name or address from three letters, a beginning below; or the
-    whole text is the user's id or the reference of a payment.
+    Every word is part of the name or address from three letters, a beginning below.
 
+    :param named: users who are found besides, by an id or a reference.
     :param words: the way to `UserSearch` from the model asked; from itself it is empty.
     """
     parts = fold(text).split()
@@ -505,8 +512,7 @@ def found_by(text: str, project: Project, *, words: str = "search__") -> Q:
     found = Q() if parts else Q(pk__in=[])
     for part in parts:
         found &= Q(**{column: part if len(part) >= WORD_PART else f" {part}"})
-    users = payers_of(text.strip(), project.pk) + _user_with_id(text.strip(), project)
-    return found | Q(pk__in=users) if users else found
+    return found | Q(pk__in=named) if named else found
 
 
 def _user_with_id(text: str, project: Project) -> list[int]:

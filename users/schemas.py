@@ -98,3 +98,85 @@ class FieldsAnswer(BaseModel):
     """The sign-up fields of the project, in their order."""
 
     fields: list[FieldAnswer]
+
+
+# --- Device sessions and password resets ---------------------------------------------------
+
+# Compared, never stored: what cannot be an address is nobody's.
+AnyEmail = Annotated[str, Field(max_length=320, examples=["ada@example.com"])]
+UserAgent = Annotated[str, Field(max_length=4000)]
+Token = Annotated[str, Field(max_length=200)]
+SAMPLE = "C3o8DkwfSo6aPi9vTB2OVY-mfGZ0t3b4xYp8dS9qN1kLr2vHcUa7EoJw5iGzTMBP"
+
+
+class DeviceSessionPost(Body):
+    """A sign-in of a user on a device."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "known@example.com",
+                    "password": "a long and private sentence",
+                    "user_agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) "
+                    "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 "
+                    "Safari/604.1",
+                    "device_name": "Ada's telephone",
+                }
+            ]
+        }
+    )
+
+    email: AnyEmail
+    password: Password
+    user_agent: UserAgent = ""
+    device_name: Annotated[CleanText, Field(max_length=100)] = ""
+
+
+class DeviceSessionAnswer(BaseModel):
+    """A device session that has just begun."""
+
+    id: str
+    token: str = Field(description="Shown once. Says to the check who is signed in.")
+    user: str = Field(description="The user's id.")
+    must_change_password: bool = Field(
+        description="Whether the user is to choose a new password first."
+    )
+
+
+class DeviceSessionCheck(Body):
+    """The token of a device session."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"token": SAMPLE}]}
+    )
+
+    token: Token
+
+
+class LiveSessionAnswer(BaseModel):
+    """A device session that has not ended."""
+
+    id: str
+    user: str = Field(description="The user's id.")
+
+
+class PasswordResetPost(Body):
+    """Who forgot the password."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"email": "known@example.com"}]}
+    )
+
+    email: AnyEmail
+
+
+class PasswordResetRedeem(Body):
+    """What the page behind a reset link sends."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"token": SAMPLE, "password": "another long sentence"}]}
+    )
+
+    token: Token
+    password: Password

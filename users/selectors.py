@@ -8,7 +8,9 @@ from django.db import connection
 
 from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
-from users.models import CustomField, RegistrationDay
+from backoffice.core.tokens import hash_of_token, owner_of_token
+from backoffice.projects.models import Project
+from users.models import CustomField, PasswordReset, RegistrationDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +108,17 @@ def custom_fields(project_id: int) -> list[CustomField]:
     """Return the project's sign-up fields in its order, archived ones included."""
     fields = CustomField.objects.filter(project_id=project_id)
     return list(fields.order_by("position", "pk"))
+
+
+def live_reset(project: Project, token: str, *, now: datetime) -> PasswordReset | None:
+    """Return the reset link of the token while it works: of the project, unused, not too old."""
+    owner = owner_of_token(token)
+    if owner is None:
+        return None
+    return PasswordReset.objects.filter(
+        user__public_id=owner,
+        user__deleted_at=None,
+        project=project,
+        token_hash=hash_of_token(token),
+        expires_at__gt=now,
+    ).first()

@@ -105,16 +105,25 @@ def keyset_page(
     at: datetime,
     after: Cursor | None = None,
     before: Cursor | None = None,
+    keys: QuerySet[Any] | None = None,
 ) -> Page[Row]:
     """
     Return the page behind one cursor, before the other, or the first.
 
     One query, which reads as many rows as the page shows and one more.
+
+    :param keys: the rows of the list in another table that has the same keys and the order's
+        columns, where they are put in order with less reading; `rows` need not be narrowed then.
     """
     cursor = after or before
+    order = ordering.order_by(backwards=before is not None)
+    places: QuerySet[Any] = rows if keys is None else keys
     if cursor:
-        rows = rows.filter(_beyond(ordering, cursor.values, backwards=before is not None))
-    found = list(rows.order_by(*ordering.order_by(backwards=before is not None))[: per_page + 1])
+        places = places.filter(_beyond(ordering, cursor.values, backwards=before is not None))
+    places = places.order_by(*order)[: per_page + 1]
+    if keys is not None:
+        places = rows.filter(pk__in=places.values("pk")).order_by(*order)
+    found: list[Row] = list(places)
     has_more = len(found) > per_page
     shown = found[:per_page]
     offset = after.offset if after else 0

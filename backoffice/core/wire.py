@@ -64,6 +64,11 @@ def missing(what: str) -> ApiError:
     return ApiError(404, "not_found", f"This project has no such {what}.")
 
 
+def too_many(message: str, *, seconds: int) -> ApiError:
+    """Return the error of what may be tried again after so many seconds."""
+    return ApiError(429, "too_many_requests", message, headers={"Retry-After": str(seconds)})
+
+
 def checked(clean: Callable[[Any], Any]) -> AfterValidator:
     """Return the validator that answers Django's ValidationError in pydantic's way."""
 

@@ -1,14 +1,17 @@
 """What every call of a platform passes: its key, its allowance, its idempotency key."""
 
+import base64
 import functools
 import hashlib
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from ninja.responses import Status
@@ -127,9 +130,10 @@ def _once(request: PlatformRequest, key: str, call: Callable[[], Status[Any]]) -
         same = StoredAnswer.objects.filter(platform=platform, key_hash=key_hash)
         known = same.filter(created_at__gt=now - ANSWERS_LAST).first()
         if known is not None:
-            return _again(known, fingerprint)
+            return _again(known, fingerprint, _seal(request, key))
         same.delete()
-        answer, failure = _run(call)
+        answer, body, failure = _run(call)
+        answer.body = _seal(request, key).encrypt(json.dumps(body).encode()).decode()
         answer.platform, answer.key_hash = platform, key_hash
         answer.fingerprint, answer.created_at = fingerprint, now
         answer.save(force_insert=True)
@@ -137,38 +141,50 @@ def _once(request: PlatformRequest, key: str, call: Callable[[], Status[Any]]) -
             cursor.execute(FORGET_ANSWERS, {"before": now - ANSWERS_LAST})
     if failure is not None:
         raise failure
-    return JsonResponse(answer.body, status=answer.status)
+    return _response(body, answer.status)
 
 
-def _run(call: Callable[[], Status[Any]]) -> tuple[StoredAnswer, Exception | None]:
-    """Return what is to be kept of the call, unsaved, and the error to go on with, if any."""
+def _run(
+    call: Callable[[], Status[Any]],
+) -> tuple[StoredAnswer, dict[str, Any] | None, Exception | None]:
+    """
+    Return what is to be kept of the call, unsaved and without its body; the body, if it has one;
+    and the error to go on with, if any.
+    """
     try:
         with transaction.atomic():
             result = call()
     except ApiError as error:
         if error.status not in KEPT_REFUSALS:
             raise
-        return StoredAnswer(status=error.status, body=error.body), error
+        return StoredAnswer(status=error.status), error.body, error
     except DatabaseError:
         # Where the database failed, nothing can be kept, and the next try may go well.
         raise
     except Exception as error:  # noqa: BLE001 (kept, then raised again)
-        return StoredAnswer(status=500, body=INTERNAL.body), error
-    answer = StoredAnswer(status=result.status_code, body=result.value.model_dump(mode="json"))
-    answer.target_id = answer.body.get("id")
-    return answer, None
+        return StoredAnswer(status=500), INTERNAL.body, error
+    answer = StoredAnswer(status=result.status_code)
+    if result.value is None:
+        return answer, None, None
+    body = result.value.model_dump(mode="json")
+    answer.target_id = body.get("user", body.get("id"))
+    return answer, body, None
 
 
-def _again(known: StoredAnswer, fingerprint: str) -> JsonResponse:
+def _again(known: StoredAnswer, fingerprint: str, seal: Fernet) -> HttpResponse:
     if not constant_time_compare(known.fingerprint, fingerprint):
         raise ApiError(
             422,
             "idempotency_key_reused",
             "This Idempotency-Key came with another body before.",
         )
-    response = JsonResponse(known.body, status=known.status)
+    response = _response(json.loads(seal.decrypt(known.body)), known.status)
     response["Idempotent-Replayed"] = "true"
     return response
+
+
+def _response(body: dict[str, Any] | None, status: int) -> HttpResponse:
+    return HttpResponse(status=status) if body is None else JsonResponse(body, status=status)
 
 
 def _lock_or_refuse(name: str) -> None:
@@ -183,8 +199,21 @@ def _lock_or_refuse(name: str) -> None:
 
 def _fingerprint(request: HttpRequest) -> str:
     """Return a keyed hash of the request: the body may hold a password."""
-    asked = b"\n".join([str(request.method).encode(), request.path.encode(), request.body])
-    return salted_hmac("backoffice.projects.api", asked, algorithm="sha256").hexdigest()
+    return salted_hmac("backoffice.projects.api", _asked(request), algorithm="sha256").hexdigest()
+
+
+def _seal(request: HttpRequest, key: str) -> Fernet:
+    """
+    Return what closes an answer, and opens it for the same request alone: an answer may hold
+    the token of a device session, which nobody who reads the table is to have.
+    """
+    asked = _asked(request) + b"\n" + key.encode("utf-8", "surrogatepass")
+    digest = salted_hmac("backoffice.projects.api answer", asked, algorithm="sha256").digest()
+    return Fernet(base64.urlsafe_b64encode(digest))
+
+
+def _asked(request: HttpRequest) -> bytes:
+    return b"\n".join([str(request.method).encode(), request.path.encode(), request.body])
 
 
 def too_large() -> ApiError:

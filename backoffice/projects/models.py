@@ -176,8 +176,9 @@ class StoredAnswer(models.Model):
     # A keyed hash of what was asked: the same key with another body is a mistake.
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
-    body = models.JSONField()
-    # The public id of what the answer is about, if it is about one thing.
+    # The answer's JSON, encrypted with what the platform sent: without that nobody reads it.
+    body = models.TextField()
+    # The public id of the user whom the answer is about, else of the one thing it is about.
     target_id = models.UUIDField(null=True, blank=True, db_index=True)
     created_at = models.DateTimeField(db_index=True)
 

@@ -348,7 +348,7 @@ def test_a_user_deleted_meanwhile_is_missing(api, ada, monkeypatch):
         )
         return "hash"
 
-    monkeypatch.setattr("users.api.hash_password", half_a_second_later)
+    monkeypatch.setattr("users.api.hash_or_refuse", half_a_second_later)
 
     response = api.patch(f"/users/{ada.public_id}", {"password": "x", "first_name": "Back"})
 

@@ -11,6 +11,8 @@ SPREAD = {
     "analytics_userviewing",
     "analytics_usermedia",
     "analytics_viewermonth",
+    "users_devicesession",
+    "users_passwordreset",
 }
 
 # Small enough to be whole on every machine.
@@ -19,6 +21,7 @@ WHOLE = {
     "subscriptions_freecopy",
     "subscriptions_purchase",
     "subscriptions_subscription",
+    "users_resetrequest",
     "users_usersearch",
 }
 

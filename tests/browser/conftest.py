@@ -13,6 +13,7 @@ import time_machine
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
+from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
 from backoffice.core.permissions import Role
@@ -22,6 +23,7 @@ from tests.conftest import NOW
 
 # A page that takes longer has failed; it need not be waited for half a minute.
 PATIENCE_MS = 10_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="package")

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.browser
 WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 320, "height": 800}
 
 PAGES = {
-    "list": ("/users/?project=north&period=all", 200),
-    "list of one figure": ("/users/?project=north&counted=registered", 200),
+    "list": ("/users/?project=north&period=all&per_page=10", 200),
+    "list of one figure": ("/users/?project=north&counted=registered&per_page=10", 200),
     "list with more filters": ("/users/?project=north&country=FR&used=web", 200),
     "refused filter": ("/users/?project=north&status=asleep&q=x&from=1&colour=red", 400),
     "nobody found": ("/users/?project=north&q=nobodyatall", 200),
@@ -72,7 +72,7 @@ def test_page(page, world, name):
 
 
 def test_the_list_with_everything_open(page):
-    page.goto("/users/?project=north&period=all")
+    page.goto("/users/?project=north&period=all&per_page=10")
     expect(page.locator("[data-chart] svg")).to_be_visible()
     page.locator(".chart-table summary").click()
     page.locator(".filter__more > summary").click()
@@ -122,7 +122,7 @@ def test_what_is_not_allowed(window, world):
 
 
 def test_french(page):
-    page.goto("/users/?project=north&period=all")
+    page.goto("/users/?project=north&period=all&per_page=10")
     page.get_by_role("button", name="français").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     expect(page.locator("[data-chart] svg")).to_be_visible()

@@ -5,9 +5,10 @@ from typing import Any
 
 import factory
 
+from backoffice.core.tokens import hash_of_token, new_token
 from tests.factories.projects import PlatformFactory, ProjectFactory
 from users.actions import count_registration, keep_words, set_comparable_columns
-from users.models import CustomField, User
+from users.models import CustomField, DeviceSession, PasswordReset, User
 
 REGISTERED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -57,3 +58,38 @@ class UserFactory(factory.django.DjangoModelFactory):
         keep_words(user)
         count_registration(user)
         return user
+
+
+class DeviceSessionFactory(factory.django.DjangoModelFactory):
+    """A live sign-in on a phone, right after the registration; `token` is what a device sends."""
+
+    class Meta:
+        model = DeviceSession
+        exclude = ("token",)
+
+    class Params:
+        token = factory.LazyAttribute(lambda o: new_token(o.user.public_id))
+
+    user = factory.SubFactory(UserFactory)
+    platform = factory.SelfAttribute("user.platform")
+    project = factory.SelfAttribute("user.project")
+    token_hash = factory.LazyAttribute(lambda o: hash_of_token(o.token))
+    device_type = "phone"
+    created_at = factory.SelfAttribute("user.registered_at")
+    last_seen_at = factory.SelfAttribute("created_at")
+
+
+class PasswordResetFactory(factory.django.DjangoModelFactory):
+    """A reset link that works for years; `token` is what its page sends."""
+
+    class Meta:
+        model = PasswordReset
+        exclude = ("token",)
+
+    class Params:
+        token = factory.LazyAttribute(lambda o: new_token(o.user.public_id))
+
+    user = factory.SubFactory(UserFactory)
+    project = factory.SelfAttribute("user.project")
+    token_hash = factory.LazyAttribute(lambda o: hash_of_token(o.token))
+    expires_at = datetime(2030, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from tests.factories.subscriptions import (
     PurchaseFactory,
     SubscriptionFactory,
 )
-from tests.factories.users import CustomFieldFactory, UserFactory
+from tests.factories.users import CustomFieldFactory, DeviceSessionFactory, UserFactory
 from tests.users.reading import seen
 from users.models import CustomField, User
 
@@ -270,6 +270,37 @@ def test_platforms_on_which_somebody_watched(found, person, tv, web, project):
     assert found("used=tv") == ["Both", "Screen"]
     assert found("used=web") == ["Both"]
     assert found("used=web&used=tv") == ["Both", "Screen"]
+
+
+def test_a_platform_used_by_signing_in_or_watching(found, person, tv, web, project):
+    phone = PlatformFactory(project=project, slug="phone")
+    DeviceSessionFactory(user=person("Signed in"), platform=tv)
+    DeviceSessionFactory(
+        user=person("Signed out"), platform=tv, ended_at=NOW, end_reason="signed-out"
+    )
+    both = person("Both")
+    for platform in (tv, tv, phone):
+        DeviceSessionFactory(user=both, platform=platform)
+    watched = {"project_id": project.pk, "views": 1, "viewing_seconds": 60, "media_viewed": 1}
+    film = ContentFactory(project=project)
+    for name in ("Watched", "Both ways"):
+        user = person(name)
+        UserViewing.objects.create(
+            user=user,
+            first_content=film,
+            first_viewed_at=NOW,
+            last_content=film,
+            last_viewed_at=NOW,
+            platform_ids=[tv.pk],
+            **watched,
+        )
+    DeviceSessionFactory(user=user, platform=phone)
+    person("Neither")
+
+    assert found("used=tv") == ["Both", "Both ways", "Signed in", "Signed out", "Watched"]
+    assert found("used=phone") == ["Both", "Both ways"]
+    assert found("used=phone&used=tv") == found("used=tv")
+    assert found("used=web") == []
 
 
 def test_an_offer_held_now(found, person, project):

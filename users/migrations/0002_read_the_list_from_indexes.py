@@ -2,8 +2,8 @@
 Let the indexes of the list answer more by themselves.
 
 The one by registration carries the deletion: counts of who is there need not read the rows.
-The one by name leaves the stubs of deleted users out: they have no name, and all of them
-stood before the first page.
+Those by name and status leave the stubs of deleted users out, which no list shows: without a
+name, all of them stood before the first page.
 """
 
 from django.db import migrations, models
@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RemoveIndex(model_name="user", name="user_by_registration"),
         migrations.RemoveIndex(model_name="user", name="user_by_name"),
+        migrations.RemoveIndex(model_name="user", name="user_by_status"),
         migrations.AddIndex(
             model_name="user",
             index=models.Index(
@@ -34,6 +35,14 @@ class Migration(migrations.Migration):
                 F("id"),
                 condition=Q(deleted_at=None),
                 name="user_by_name",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="user",
+            index=models.Index(
+                fields=["project", "status", "registered_at", "id"],
+                condition=Q(deleted_at=None),
+                name="user_by_status",
             ),
         ),
     ]

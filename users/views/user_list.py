@@ -191,13 +191,16 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     def _page(self, asked: UserListFilter) -> Page[User]:
         after, before = asked.values["after"], asked.values["before"]
         cursor = after or before
+        keys = asked.keys
+        rows = asked.rows if keys is None else User.objects.all()
         return keyset_page(
-            asked.rows_for_page.only(*ROW_FIELDS),
+            rows.only(*ROW_FIELDS),
             asked.ordering,
             per_page=asked.values["per_page"] or DEFAULT_PER_PAGE,
             at=cursor.at if cursor else self.now,
             after=after,
             before=before,
+            keys=keys,
         )
 
     def _deleted_text(self, deleted: int) -> str:

@@ -9,7 +9,6 @@ from ninja import Router
 from ninja.responses import Status
 
 from backoffice.core.instants import to_second
-from backoffice.core.passwords import hash_password
 from backoffice.core.text import email_key
 from backoffice.core.validation import clean_custom
 from backoffice.core.wire import ApiError, instant_text, invalid, missing
@@ -17,6 +16,7 @@ from backoffice.projects.api import PlatformRequest, idempotent
 from backoffice.projects.models import Project
 from subscriptions.actions import change_user, register_user
 from users.actions import EmailTaken
+from users.api.hashing import hash_or_refuse
 from users.models import CustomField, User
 from users.schemas import FieldAnswer, FieldsAnswer, UserAnswer, UserPatch, UserPost
 
@@ -48,7 +48,7 @@ def create_user(request: PlatformRequest, body: UserPost) -> Status[UserAnswer]:
         project=platform.project, email_key=email_key(body.email), deleted_at=None
     ).exists():
         raise _email_taken()
-    user.password = _hash(body.password) if body.password else ""
+    user.password = hash_or_refuse(body.password) if body.password else ""
     try:
         register_user(user=user, actor=request.auth, now=now)
     except EmailTaken as error:
@@ -80,7 +80,7 @@ def edit_user(request: PlatformRequest, user_id: str, body: UserPatch) -> UserAn
         user = change_user(
             user=user,
             changes=sent,
-            password_hash=_hash(password) if password else "",
+            password_hash=hash_or_refuse(password) if password else "",
             actor=request.auth,
             now=timezone.now(),
         )
@@ -149,13 +149,6 @@ def _merged_custom(fields: list[CustomField], user: User, sent: dict[str, Any]) 
     asked = [field for field in fields if field.key in sent]
     unknown_or_asked = _clean_custom(asked, sent)
     return kept | {k: v for k, v in now_live.items() if k not in sent} | unknown_or_asked
-
-
-def _hash(password: str) -> str:
-    try:
-        return hash_password(password)
-    except ValidationError as error:
-        raise invalid({"password": " ".join(error.messages)}) from error
 
 
 def _email_taken() -> ApiError:
