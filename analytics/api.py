@@ -1,16 +1,30 @@
-"""Calls of platforms about contents."""
+"""Calls of platforms about contents and viewings."""
+
+from typing import Any
 
 from django.utils import timezone
 from ninja import Router
 from ninja.responses import Status
 
 from analytics.actions import put_content
+from analytics.ingest import prepare, store
 from analytics.models import Content
-from analytics.schemas import ContentAnswer, ContentPut
+from analytics.schemas import (
+    ContentAnswer,
+    ContentPut,
+    ViewingsAnswer,
+    ViewingsPost,
+    load,
+    read_viewings,
+    refuse_unknown,
+)
 from backoffice.core.wire import path_reference
-from backoffice.projects.api import PlatformRequest
+from backoffice.projects.api import PlatformRequest, idempotent
 
-router = Router(tags=["Contents"])
+router = Router(tags=["Contents and viewings"])
+
+# Bodies that are read without ninja, for their description.
+BODIES = (ViewingsPost,)
 
 
 @router.put(
@@ -45,3 +59,38 @@ def put_content_by_id(
             image_url=content.image_url,
         ),
     )
+
+
+def described_body(body: type[ViewingsPost]) -> dict[str, Any]:
+    """Return what OpenAPI says of a call whose body is read without ninja."""
+    reference = {"$ref": f"#/components/schemas/{body.__name__}"}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
+    }
+
+
+@router.post(
+    "/viewings",
+    response={200: ViewingsAnswer},
+    summary="Report viewings",
+    openapi_extra=described_body(ViewingsPost),
+)
+def post_viewings(request: PlatformRequest) -> Any:
+    """
+    Each item says how things stand by now: the greatest seconds win, in any order, any number of
+    times. An item that is not valid is refused with its place; the others are kept.
+    """
+    now = timezone.now()
+    read = read_viewings(load(request.body), now=now)
+    beats = [beat for _, beat in read.beats]
+    # Outside of the transaction that an idempotency key brings: see `prepare`.
+    batch, unknown = prepare(beats, platform=request.auth.platform, now=now)
+    answer = refuse_unknown(read, unknown)
+
+    @idempotent
+    def store_once(_request: PlatformRequest) -> Status[ViewingsAnswer]:
+        if batch is not None:
+            store(batch)
+        return Status(200, answer)
+
+    return store_once(request)

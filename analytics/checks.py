@@ -6,4 +6,4 @@ from backoffice.core.derived import Check
 
 def checks() -> list[Check]:
     """Return the comparisons of the roll-ups with the raw viewings, in the order of repair."""
-    return [rollup.check({"projects": None}) for rollup in ROLLUPS]
+    return [rollup.check({"projects": None, "users": None}) for rollup in ROLLUPS]

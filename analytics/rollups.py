@@ -6,15 +6,19 @@ with it and `check_figures` compares the tables with it. `analytics.ingest` arri
 rows by adding differences.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from backoffice.core.derived import DerivedTable
 
 # The views: viewings long enough, and not by a bot. %(projects)s is an array of project ids, or
-# NULL for all. `local_start` is the start on the project's own clock.
+# NULL for all, and so is %(users)s of user ids. `local_start` is the start on the project's own
+# clock.
 VIEWS = """
     SELECT v.user_id, v.started_at, v.id, v.project_id, v.platform_id, v.content_id,
            v.watched_seconds, v.started_at AT TIME ZONE p.time_zone AS local_start
@@ -23,6 +27,7 @@ VIEWS = """
     JOIN analytics_device AS d ON d.id = v.device_id
     WHERE v.watched_seconds >= p.minimum_view_seconds AND d.hardware_type <> 'bot'
       AND (%(projects)s::bigint[] IS NULL OR v.project_id = ANY (%(projects)s::bigint[]))
+      AND (%(users)s::bigint[] IS NULL OR v.user_id = ANY (%(users)s::bigint[]))
 """
 
 # The contents are collected in the order of viewing: the first and the last are its ends.
@@ -81,32 +86,35 @@ VIEWING_DAY = f"""
     GROUP BY project_id, platform_id, day
 """
 
+USER_VIEWING_TABLE = DerivedTable(
+    name="user viewing",
+    table="analytics_userviewing",
+    key=("user_id",),
+    values=(
+        "project_id",
+        "views",
+        "viewing_seconds",
+        "media_viewed",
+        "first_content_id",
+        "first_viewed_at",
+        "last_content_id",
+        "last_viewed_at",
+        "platform_ids",
+    ),
+    expected=USER_VIEWING,
+)
+USER_MEDIA_TABLE = DerivedTable(
+    name="user media",
+    table="analytics_usermedia",
+    key=("user_id",),
+    values=("project_id", "content_ids"),
+    expected=USER_MEDIA,
+)
+
 # The order matters: the days of viewers are counted from their months.
 ROLLUPS = (
-    DerivedTable(
-        name="user viewing",
-        table="analytics_userviewing",
-        key=("user_id",),
-        values=(
-            "project_id",
-            "views",
-            "viewing_seconds",
-            "media_viewed",
-            "first_content_id",
-            "first_viewed_at",
-            "last_content_id",
-            "last_viewed_at",
-            "platform_ids",
-        ),
-        expected=USER_VIEWING,
-    ),
-    DerivedTable(
-        name="user media",
-        table="analytics_usermedia",
-        key=("user_id",),
-        values=("project_id", "content_ids"),
-        expected=USER_MEDIA,
-    ),
+    USER_VIEWING_TABLE,
+    USER_MEDIA_TABLE,
     DerivedTable(
         name="viewer months",
         table="analytics_viewermonth",
@@ -151,7 +159,7 @@ def rebuild_rollups(project_ids: Sequence[int] | None = None) -> None:
     truncated. Source: the viewings that are views, one pass for each roll-up; 100,000 to
     160,000 viewings a second.
     """
-    values = {"projects": None if project_ids is None else list(project_ids)}
+    values = {"projects": None if project_ids is None else list(project_ids), "users": None}
     with connection.cursor() as cursor:
         cursor.execute(ROOM_FOR_LARGE_SORTS)
         for rollup in ROLLUPS:
@@ -167,3 +175,53 @@ def rebuild_rollups(project_ids: Sequence[int] | None = None) -> None:
                     values,
                 )
             rollup.fill(cursor, values)
+
+
+# Months taken away and put back, each as the number of first views by platform and local day.
+FORGET_MONTHS = """
+    WITH months AS (
+        DELETE FROM analytics_viewermonth WHERE user_id = ANY (%(users)s::bigint[])
+        RETURNING project_id, account_platform_id, first_viewed_at
+    )
+"""
+KEEP_MONTHS = f"""
+    WITH months AS (
+        INSERT INTO analytics_viewermonth
+            (user_id, month, project_id, account_platform_id, first_viewed_at)
+        {VIEWER_MONTH}
+        RETURNING project_id, account_platform_id, first_viewed_at
+    )
+"""
+COUNT_MONTHS = """
+    SELECT m.account_platform_id, (m.first_viewed_at AT TIME ZONE p.time_zone)::date, count(*)
+    FROM months AS m JOIN projects_project AS p ON p.id = m.project_id
+    GROUP BY 1, 2
+"""
+
+
+def rebuild_users(cursor: CursorWrapper, user_ids: Sequence[int]) -> Counter[tuple[int, date]]:
+    """
+    Replace these users' own roll-ups by what their raw viewings give.
+
+    The caller holds the users' rows (`analytics.ingest.lock_users`).
+
+    :return: by how much the counts of first viewers change, by account platform and day; the
+        caller adds them to ViewerDay last.
+    """
+    values = {"projects": None, "users": list(user_ids)}
+    changes: Counter[tuple[int, date]] = Counter()
+    for table in (USER_VIEWING_TABLE, USER_MEDIA_TABLE):
+        cursor.execute(
+            sql.SQL("DELETE FROM {} WHERE user_id = ANY (%(users)s::bigint[])").format(
+                sql.Identifier(table.table)
+            ),
+            values,
+        )
+        table.fill(cursor, values)
+    cursor.execute(FORGET_MONTHS + COUNT_MONTHS, values)
+    for platform_id, day, count in cursor.fetchall():
+        changes[platform_id, day] -= count
+    cursor.execute(KEEP_MONTHS + COUNT_MONTHS, values)
+    for platform_id, day, count in cursor.fetchall():
+        changes[platform_id, day] += count
+    return changes

@@ -25,7 +25,9 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi import get_schema
 from ninja.parser import Parser
+from pydantic.json_schema import models_json_schema
 
+from analytics.api import BODIES as VIEWING_BODIES
 from analytics.api import router as contents
 from backoffice.core.wire import ApiError, invalid
 from backoffice.projects.api import PlatformKey, too_large
@@ -229,13 +231,23 @@ ERROR = {
 def schema() -> dict[str, Any]:
     """Return the OpenAPI description, with the refusals that all calls share."""
     described: dict[str, Any] = json.loads(json.dumps(get_schema(api, path_prefix=ROOT)))
-    described["components"]["schemas"]["Error"] = ERROR
+    described["components"]["schemas"] |= _schemas_of_bodies() | {"Error": ERROR}
     for call in described["paths"].values():
         for method, operation in call.items():
             _describe_refusals(operation, has_body="requestBody" in operation)
             if method == "post":
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     return described
+
+
+def _schemas_of_bodies() -> dict[str, Any]:
+    """Return the schemas of the bodies that are read without ninja, which cannot know them."""
+    _, all_of_them = models_json_schema(
+        [(body, "validation") for body in VIEWING_BODIES],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas: dict[str, Any] = all_of_them["$defs"]
+    return schemas
 
 
 def _describe_refusals(operation: dict[str, Any], *, has_body: bool) -> None:

@@ -26,6 +26,7 @@ CALLS = {
     ("put", "/api/v1/subscriptions/{provider}/{reference}"),
     ("put", "/api/v1/purchases/{provider}/{reference}"),
     ("put", "/api/v1/free-copies/{reference}"),
+    ("post", "/api/v1/viewings"),
 }
 
 
