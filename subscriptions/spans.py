@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from subscriptions.models import AccessSpan
 from users.models import User
 
 # The spans that the sources of the users give, merged and chained. %(users)s is an array of
@@ -209,8 +208,3 @@ def lock_users(user_ids: Sequence[int]) -> None:
         .select_for_update()
         .values_list("pk", flat=True)
     )
-
-
-def spans_of(user_id: int) -> list[AccessSpan]:
-    """Return the user's spans of all kinds, by kind and start."""
-    return list(AccessSpan.objects.filter(user_id=user_id).order_by("kind", "start_at"))

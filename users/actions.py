@@ -42,7 +42,7 @@ class ChangedSince(Exception):
 @transaction.atomic
 def create_user(*, user: User, actor: Actor, now: datetime) -> User:
     """
-    Store a new user, who is handed in unsaved and with clean values (users.validation).
+    Store a new user, who is handed in unsaved and with clean values (backoffice.core.validation).
 
     :raises EmailTaken: if the project has the address, also when both come at once.
     """

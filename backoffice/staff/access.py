@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from backoffice.core.permissions import ROLE_PERMISSIONS, Permission
 from backoffice.projects.models import Project
-from backoffice.staff.models import StaffMember, StaffRole
+from backoffice.staff.models import StaffMember
 
 NOTHING: frozenset[Permission] = frozenset()
 
@@ -54,18 +54,3 @@ def access_of(staff: StaffMember) -> Access:
         permissions={one.pk: everywhere | by_project.get(one.pk, NOTHING) for one in projects},
         everywhere=everywhere,
     )
-
-
-def permissions_of(staff: StaffMember, project: Project) -> frozenset[Permission]:
-    """Return the effective permissions on the project: those of several roles add up."""
-    return access_of(staff).permissions_on(project)
-
-
-def projects_of(staff: StaffMember) -> tuple[Project, ...]:
-    """Return the projects on which the member holds a role, by name."""
-    return access_of(staff).projects
-
-
-def has_role(staff: StaffMember, *, role: str, project: Project | None) -> bool:
-    """Tell whether the member holds exactly this role on the project, or with none on all."""
-    return StaffRole.objects.filter(staff_member=staff, role=role, project=project).exists()

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from subscriptions.models import AccessSpan, SpanDay
-from subscriptions.spans import rebuild_all_spans, rebuild_spans, refresh_statuses, spans_of
+from subscriptions.spans import rebuild_all_spans, rebuild_spans, refresh_statuses
 from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
 from tests.factories.users import UserFactory
 from users.models import User
@@ -15,6 +15,11 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 ACCESS, SUBSCRIPTION, TRIAL = AccessSpan.Kind
+
+
+def spans_of(user_id):
+    """The user's spans of all kinds, by kind and start."""
+    return list(AccessSpan.objects.filter(user_id=user_id).order_by("kind", "start_at"))
 
 
 def day(number, hour=12):
