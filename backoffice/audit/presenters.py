@@ -30,6 +30,9 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.USER_EDITED: _("Edited a user."),
     _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
+    _Kind.JOB_STARTED: _("Started the job %(job)s."),
+    _Kind.JOB_CANCELLED: _("Stopped the job %(job)s."),
+    _Kind.JOB_RETRIED: _("Started the job %(job)s again."),
     _Kind.AUDIT_READ: _("Read the audit trail."),
 }
 
