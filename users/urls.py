@@ -3,6 +3,14 @@
 from django.urls import path
 
 from users.views.edit import Edit
+from users.views.fields import (
+    ArchiveField,
+    EditField,
+    FieldList,
+    MoveField,
+    NewField,
+    RestoreField,
+)
 from users.views.profile import Profile
 from users.views.to_come import Delete, Impersonate
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
@@ -19,4 +27,18 @@ urlpatterns = [
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
     path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
+    path("settings/sign-up-fields/", FieldList.as_view(), name="fields"),
+    path("settings/sign-up-fields/new/", NewField.as_view(), name="field-new"),
+    path("settings/sign-up-fields/<slug:key>/", EditField.as_view(), name="field"),
+    path("settings/sign-up-fields/<slug:key>/move/", MoveField.as_view(), name="field-move"),
+    path(
+        "settings/sign-up-fields/<slug:key>/archive/",
+        ArchiveField.as_view(),
+        name="field-archive",
+    ),
+    path(
+        "settings/sign-up-fields/<slug:key>/restore/",
+        RestoreField.as_view(),
+        name="field-restore",
+    ),
 ]
