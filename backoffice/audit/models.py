@@ -38,6 +38,9 @@ class AuditEvent(models.Model):
         FREE_COPY_GIVEN = "subscriptions.free_copy.given", _("Free copy given")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
+        JOB_STARTED = "jobs.job.started", _("Job started")
+        JOB_CANCELLED = "jobs.job.cancelled", _("Job stopped")
+        JOB_RETRIED = "jobs.job.retried", _("Job started again")
         AUDIT_READ = "audit.trail.read", _("Audit trail read")
 
     class Outcome(models.TextChoices):

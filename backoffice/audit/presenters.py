@@ -35,6 +35,9 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.FREE_COPY_GIVEN: _("Gave access for %(days)s days (offer %(offer)s)."),
     _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
+    _Kind.JOB_STARTED: _("Started the job %(job)s."),
+    _Kind.JOB_CANCELLED: _("Stopped the job %(job)s."),
+    _Kind.JOB_RETRIED: _("Started the job %(job)s again."),
     _Kind.AUDIT_READ: _("Read the audit trail."),
 }
 
