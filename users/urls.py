@@ -3,8 +3,9 @@
 from django.urls import path
 
 from users.views.edit import Edit
+from users.views.impersonation import Impersonate
 from users.views.profile import Profile
-from users.views.to_come import Delete, Impersonate
+from users.views.to_come import Delete
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
 from users.views.user_list import UserList
 
