@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "django.forms",
     "django_filters",
     "import_export",
+    "procrastinate.contrib.django",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -68,6 +69,7 @@ INSTALLED_APPS = [
     "backoffice.projects",
     "backoffice.audit",
     "backoffice.staff",
+    "backoffice.jobs",
     "users",
     "subscriptions",
     "analytics",
@@ -317,6 +319,12 @@ METRICS_ADDR = env("METRICS_ADDR", "")
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
+
+# --- Background work -----------------------------------------------------------------------
+
+# How much one worker does side by side: long jobs, and everything short.
+WORKER_JOBS = env_int("WORKER_JOBS", 2, least=1)
+WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
 
 # --- Files ---------------------------------------------------------------------------------
 

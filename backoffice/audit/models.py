@@ -37,8 +37,16 @@ class AuditEvent(models.Model):
         IMPERSONATION_ENDED = "users.impersonation.ended", _("Impersonation ended")
         IMPERSONATION_HALTED = "users.impersonation.halted", _("Impersonation switched off")
         IMPERSONATION_RESUMED = "users.impersonation.resumed", _("Impersonation switched on")
+        FIELD_CREATED = "users.field.created", _("Sign-up field created")
+        FIELD_EDITED = "users.field.edited", _("Sign-up field edited")
+        FIELD_ARCHIVED = "users.field.archived", _("Sign-up field archived")
+        FIELD_RESTORED = "users.field.restored", _("Sign-up field restored")
+        FREE_COPY_GIVEN = "subscriptions.free_copy.given", _("Free copy given")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
+        JOB_STARTED = "jobs.job.started", _("Job started")
+        JOB_CANCELLED = "jobs.job.cancelled", _("Job stopped")
+        JOB_RETRIED = "jobs.job.retried", _("Job started again")
         AUDIT_READ = "audit.trail.read", _("Audit trail read")
 
     class Outcome(models.TextChoices):

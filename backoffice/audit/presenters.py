@@ -34,8 +34,16 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.IMPERSONATION_ENDED: _("Ended an impersonation."),
     _Kind.IMPERSONATION_HALTED: _("Switched impersonation off; %(ended)s were ended."),
     _Kind.IMPERSONATION_RESUMED: _("Switched impersonation on."),
+    _Kind.FIELD_CREATED: _("Created the sign-up field %(key)s."),
+    _Kind.FIELD_EDITED: _("Edited the sign-up field %(key)s."),
+    _Kind.FIELD_ARCHIVED: _("Archived the sign-up field %(key)s."),
+    _Kind.FIELD_RESTORED: _("Restored the sign-up field %(key)s."),
+    _Kind.FREE_COPY_GIVEN: _("Gave access for %(days)s days (offer %(offer)s)."),
     _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
+    _Kind.JOB_STARTED: _("Started the job %(job)s."),
+    _Kind.JOB_CANCELLED: _("Stopped the job %(job)s."),
+    _Kind.JOB_RETRIED: _("Started the job %(job)s again."),
     _Kind.AUDIT_READ: _("Read the audit trail."),
 }
 
