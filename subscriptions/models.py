@@ -126,14 +126,10 @@ class FreeCopyQuerySet(models.QuerySet["FreeCopy"]):
         late = unused & Q(activate_by__lte=now)
         waits = unused & (Q(activate_by=None) | Q(activate_by__gt=now))
         taken_back = Q(access_start=None, revoked_at__isnull=False)
-        return self.filter(
-            _given_in(state, waits=waits, late=late, now=now, done=taken_back)
-        )
+        return self.filter(_given_in(state, waits=waits, late=late, now=now, done=taken_back))
 
 
-def _given_in(
-    state: str, *, waits: Q, late: Q, now: datetime, done: Q | None = None
-) -> Q:
+def _given_in(state: str, *, waits: Q, late: Q, now: datetime, done: Q | None = None) -> Q:
     over = is_over(now)
     conditions = {
         GivenState.PENDING: waits,
@@ -156,6 +152,9 @@ class Subscription(Source):
         PAUSED = "paused", _("Paused")
         INCOMPLETE = "incomplete", _("Incomplete")
         INCOMPLETE_EXPIRED = "incomplete_expired", _("Incomplete, expired")
+
+    # The provider's states that read Active; all others read Cancelled.
+    RUNNING = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE})
 
     user = models.ForeignKey(User, models.PROTECT, related_name="subscriptions")
     provider = models.CharField(max_length=6, choices=Provider)
@@ -214,6 +213,11 @@ class Subscription(Source):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    def is_held_at(self, instant: datetime) -> bool:
+        """Tell which of the seed's two words fits: Active, trial and late payment included."""
+        is_running = self.access_end is None or self.access_end > instant
+        return self.status in self.RUNNING and is_running
 
 
 class Purchase(Source):
@@ -285,6 +289,14 @@ class Purchase(Source):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    def status_at(self, instant: datetime) -> Status:
+        """Return the status by the clock: sent as active, it reads Expired once it ended."""
+        ends = (self.expires_at, self.access_end)
+        is_over = any(end is not None and end <= instant for end in ends)
+        if self.status == self.Status.ACTIVE and is_over:
+            return self.Status.EXPIRED
+        return self.Status(self.status)
 
     def given_state(self, now: datetime) -> GivenState:
         """Return how far a gift is: it waits while its recipient has no account."""
