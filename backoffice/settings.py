@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "django.forms",
     "django_filters",
     "import_export",
+    "procrastinate.contrib.django",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -68,6 +69,7 @@ INSTALLED_APPS = [
     "backoffice.projects",
     "backoffice.audit",
     "backoffice.staff",
+    "backoffice.jobs",
     "users",
     "subscriptions",
     "analytics",
@@ -321,9 +323,23 @@ SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
 
+# --- Background work -----------------------------------------------------------------------
+
+# How much one worker does side by side: long jobs, and everything short.
+WORKER_JOBS = env_int("WORKER_JOBS", 2, least=1)
+WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
+
 # --- Files ---------------------------------------------------------------------------------
 
 # Where files are written before they are sent; the system's temporary folder by default.
 EXPORT_DIR = env("EXPORT_DIR", "") or None
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
+
+# --- Impersonation -------------------------------------------------------------------------
+
+# The operator's own switch; the one on the register's page acts at once and needs no restart.
+IMPERSONATION = env_bool("IMPERSONATION", default=True)
+IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
+IMPERSONATION_TICKET_SECONDS = 60
+IMPERSONATION_MINUTES = 30

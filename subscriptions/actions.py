@@ -4,11 +4,13 @@ Changes of what users pay for and are given; each ends with the spans of whom it
 Locks are taken in one order everywhere: addresses, users by id, then the source itself.
 """
 
+import secrets
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
 
-from backoffice.audit.recording import Actor
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key
 from subscriptions.entitlements import (
@@ -25,6 +27,9 @@ from users.models import User
 # Held until the end of the transaction by whoever creates an account of the address or gives
 # something to it, so that a gift cannot be left waiting for an account that is just made.
 LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+# What the references of free copies given here begin with; platforms choose those of their own.
+OWN_REFERENCE = "staff-"
 
 
 class BelongsToAnother(Exception):
@@ -234,6 +239,41 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     _store(reported, known)
     rebuild_spans(concerned, now=now)
     return known is None
+
+
+@transaction.atomic
+def give_free_copy(
+    *, user: User, offer: Offer | None, days: int, actor: Actor, now: datetime
+) -> FreeCopy:
+    """
+    Give the user access for so many days, from now unless the project asks for an activation.
+
+    :raises users.models.User.DoesNotExist: if the user was deleted meanwhile.
+    """
+    free_copy = FreeCopy(
+        project=user.project,
+        user=user,
+        offer=offer,
+        reference=f"{OWN_REFERENCE}{secrets.token_hex(8)}",
+        sent_at=to_second(now),
+        days=days,
+    )
+    lock_users([user.pk])
+    User.objects.get(pk=user.pk, deleted_at=None)
+    put_free_copy(free_copy, now=now)
+    record(
+        AuditEvent.Kind.FREE_COPY_GIVEN,
+        actor=actor,
+        now=now,
+        project=user.project,
+        target=user,
+        data={
+            "reference": free_copy.reference,
+            "offer": offer.reference if offer else "",
+            "days": days,
+        },
+    )
+    return free_copy
 
 
 def derive_subscription(subscription: Subscription) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,29 @@ def signed_in(client, staff_with):
         return client
 
     return sign_in
+
+
+# --- Background work -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_jobs(transactional_db):
+    """Have a real worker, on connections of its own, do all that waits; nothing waits at first."""
+    from backoffice.jobs.worker import run_worker
+
+    with connection.cursor() as cursor:
+        # The queue's tables are not Django's own, so nobody else empties them.
+        cursor.execute(
+            "TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers"
+            " CASCADE"
+        )
+
+    def run():
+        # In a thread of its own, because the browser's driver has a loop in this one.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(run_worker, once=True).result()
+
+    return run
 
 
 # --- Browser -------------------------------------------------------------------------------

@@ -1,16 +1,33 @@
 """What staff may write about a person."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from backoffice.core import validation
-from users.models import CustomField, User
+from backoffice.core.text import fold
+from backoffice.projects.models import Platform, Project
+from subscriptions.models import Offer
+from users.custom_fields import choices_held, is_used
+from users.models import CustomField, Impersonation, User
+from users.resources import BasicResource, CompleteResource, columns_of
 
 LONGEST_NAME = 150
+
+
+class NumberField(forms.FloatField):
+    """A number, whole if it can be: 25 is stored as 25, not as 25.0."""
+
+    def clean(self, value: Any) -> int | float | None:
+        number: float | None = super().clean(value)
+        return int(number) if number is not None and number.is_integer() else number
 
 
 class UserForm(forms.Form):
@@ -86,6 +103,97 @@ class UserForm(forms.Form):
         } | {key: _shown(value) for key, value in user.custom.items()}
 
 
+LONGEST_FREE_COPY = 3650
+
+
+def offer_field(offers: Sequence[Offer], *, empty: StrOrPromise | None) -> forms.ChoiceField:
+    """Return the choice of an offer by its reference; `empty` is what choosing none means."""
+    choices = [(offer.reference, offer.name) for offer in offers]
+    if empty is not None or not choices:
+        choices = [("", str(empty or "—")), *choices]
+    return forms.ChoiceField(
+        label=_("Offer"), choices=choices, required=empty is None and bool(offers)
+    )
+
+
+def days_field(**kwargs: Any) -> forms.IntegerField:
+    """Return the number of days that a free copy lasts."""
+    return forms.IntegerField(
+        label=_("Days of access"), min_value=1, max_value=LONGEST_FREE_COPY, **kwargs
+    )
+
+
+class NewUserForm(UserForm):
+    """
+    A new user, on a platform, with a free copy if `free_copy_days` are given.
+
+    Field names are those of an import: `platform`, `offer`, `free_copy_days`.
+    """
+
+    version = None  # type: ignore[assignment]  # Nobody has changed the user before.
+    platform = forms.ChoiceField(label=_("Platform"))
+
+    def __init__(
+        self,
+        *args: Any,
+        platforms: Sequence[Platform],
+        offers: Sequence[Offer] | None,
+        **kwargs: Any,
+    ) -> None:
+        """
+        :param offers: the project's; None if the editor may give no access.
+        """
+        super().__init__(*args, **kwargs)
+        self.platforms = {platform.slug: platform for platform in platforms}
+        self.offers = {offer.reference: offer for offer in offers or ()}
+        self.fields["platform"].choices = [(one.slug, one.name) for one in platforms]  # type: ignore[attr-defined]
+        if offers is not None:
+            self.fields["offer"] = offer_field(offers, empty=_("No free copy"))
+            self.fields["free_copy_days"] = days_field(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        offer, days = cleaned.get("offer"), cleaned.get("free_copy_days")
+        if offer and not days and "free_copy_days" not in self.errors:
+            self.add_error("free_copy_days", _("Say for how many days."))
+        if days and self.offers and not offer and "offer" not in self.errors:
+            self.add_error("offer", _("Choose the offer that is given."))
+        return cleaned
+
+    def user(self, project: Project, *, registered_at: datetime) -> User:
+        """Return the new user, unsaved."""
+        user = User(
+            project=project,
+            platform=self.platforms[self.cleaned_data["platform"]],
+            registered_at=registered_at,
+        )
+        for name, value in self.changes_for(user).items():
+            setattr(user, name, value)
+        return user
+
+    @property
+    def offer(self) -> Offer | None:
+        """The offer that is given, if one was chosen."""
+        return self.offers.get(self.cleaned_data.get("offer", ""))
+
+
+class FreeCopyForm(forms.Form):
+    """What is given to a user, and for how long."""
+
+    days = days_field(initial=30)
+
+    def __init__(self, *args: Any, offers: Sequence[Offer], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offers = {offer.reference: offer for offer in offers}
+        self.fields["offer"] = offer_field(offers, empty=None)
+        self.order_fields(["offer", "days"])
+
+    @property
+    def offer(self) -> Offer | None:
+        """The offer that is given; none if the project sells nothing."""
+        return self.offers.get(self.cleaned_data["offer"])
+
+
 def _unless_empty(clean: Callable[[str], str], value: str) -> str:
     return clean(value) if value else ""
 
@@ -114,8 +222,224 @@ def _form_field(field: CustomField, language: str) -> forms.Field:
             widget = forms.TextInput(attrs={"type": "date"})
             return forms.CharField(label=label, required=False, widget=widget, max_length=10)
         case CustomField.Type.NUMBER:
-            return forms.FloatField(label=label, required=False)
+            return NumberField(label=label, required=False)
         case _:
             return forms.CharField(
                 label=label, required=False, max_length=validation.LONGEST_CUSTOM_TEXT
             )
+
+
+# --- Sign-up fields ------------------------------------------------------------------------
+
+# Columns of the files of one user and of imports, and the fields of other forms: a sign-up field
+# of that name would be taken for them. Those of the two lists are read from their declarations.
+OTHER_NAMES = frozenset(
+    """
+    project_id content_id content_name content_type content_seconds percent_viewed viewed_at
+    hardware_type hardware os browser views date
+    offer free_copy_days password is_staff custom
+    active_cumulative active_end_of_day registered
+    version reason mode ticket file project days invite mail reset next new csrfmiddlewaretoken
+    """.split()  # noqa: SIM905  # A list of words reads best as words.
+)
+MOST_CHOICES = 100
+LONGEST_CHOICE = 100
+LONGEST_LABEL = 100
+
+
+class CustomFieldForm(forms.Form):
+    """
+    One sign-up field: `key`, `type`, `label_<language>` for each language of the project.
+
+    Key and type of a field of which users have values are shown, and cannot be changed.
+    """
+
+    key = forms.RegexField(
+        regex=r"\A[a-z][a-z0-9_]*\Z",
+        max_length=40,
+        label=_("Key"),
+        help_text=_(
+            "What files, imports and platforms call it: small letters, digits and _, "
+            "like favourite_genre."
+        ),
+        error_messages={"invalid": _("Use small letters, digits and _, a letter first.")},
+    )
+    type = forms.ChoiceField(label=_("Type"), choices=CustomField.Type.choices)
+    choices = forms.CharField(
+        label=_("Choices"),
+        help_text=_("One a line; for the type Choice only."),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        max_length=MOST_CHOICES * (LONGEST_CHOICE + 2),
+    )
+    is_required = forms.BooleanField(
+        label=_("Required"),
+        help_text=_("Nobody signs up without it. Staff may leave it empty."),
+        required=False,
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        field: CustomField | None,
+        others: Sequence[CustomField],
+        languages: Sequence[str],
+        **kwargs: Any,
+    ) -> None:
+        """
+        :param field: the one that is changed, none for a new one.
+        :param others: the project's other fields, archived ones included.
+        """
+        self.field = field
+        self.others = others
+        self.languages = languages
+        kwargs["initial"] = self._initial()
+        super().__init__(*args, **kwargs)
+        names = dict(settings.LANGUAGES)
+        for number, language in enumerate(languages):
+            self.fields[f"label_{language}"] = forms.CharField(
+                label=_("Label (%(language)s)") % {"language": names.get(language, language)},
+                max_length=LONGEST_LABEL,
+                required=number == 0,
+            )
+        self.order_fields(["key", *(f"label_{language}" for language in languages)])
+        if field is not None and is_used(field):
+            for name in ("key", "type"):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = _("Users have values of it: this stays as it is.")
+
+    def clean_key(self) -> str:
+        key: str = self.cleaned_data["key"]
+        if key in {other.key for other in self.others}:
+            raise ValidationError(_("Another field of this project has this key."))
+        if key.strip("_") in _names_of_columns():
+            raise ValidationError(
+                _("This is the name of a column of files or imports: choose another one.")
+            )
+        return key
+
+    def clean_choices(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["choices"].splitlines()]
+        choices = [validation.clean_text(line) for line in lines if line]
+        if len(choices) > MOST_CHOICES or any(len(one) > LONGEST_CHOICE for one in choices):
+            raise ValidationError(
+                _("Up to %(n)s choices of up to %(length)s characters."),
+                params={"n": MOST_CHOICES, "length": LONGEST_CHOICE},
+            )
+        if len({fold(choice) for choice in choices}) < len(choices):
+            raise ValidationError(_("Two choices read alike."))
+        return choices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        is_choice = cleaned.get("type") == CustomField.Type.CHOICE
+        if "choices" in cleaned and bool(cleaned["choices"]) != is_choice:
+            words = _("Name the choices.") if is_choice else _("Only the type Choice has choices.")
+            self.add_error("choices", words)
+        elif self.field is not None and "choices" in cleaned:
+            self._check_no_held_choice_goes(self.field, cleaned["choices"])
+        for language in self.languages:
+            self._check_label(language, cleaned)
+        return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """Return the field as it is to be stored; labels of other languages stay."""
+        kept = self.field.labels if self.field else {}
+        given = {one: self.cleaned_data[f"label_{one}"] for one in self.languages}
+        labels = {one: text for one, text in (kept | given).items() if text}
+        names = ("key", "type", "choices", "is_required")
+        return {name: self.cleaned_data[name] for name in names} | {"labels": labels}
+
+    def _initial(self) -> dict[str, Any]:
+        if self.field is None:
+            return {}
+        return {
+            "key": self.field.key,
+            "type": self.field.type,
+            "choices": "\n".join(self.field.choices),
+            "is_required": self.field.is_required,
+        } | {f"label_{language}": text for language, text in self.field.labels.items()}
+
+    def _check_no_held_choice_goes(self, field: CustomField, choices: Sequence[str]) -> None:
+        gone = [choice for choice in field.choices if choice not in choices]
+        if held := choices_held(field, gone):
+            self.add_error(
+                "choices",
+                _("Users have chosen %(choices)s: it has to stay.")
+                % {"choices": ", ".join(f"“{choice}”" for choice in held)},
+            )
+
+    def _check_label(self, language: str, cleaned: dict[str, Any]) -> None:
+        name = f"label_{language}"
+        if not cleaned.get(name):
+            return
+        try:
+            cleaned[name] = validation.clean_text(cleaned[name])
+        except ValidationError as error:
+            self.add_error(name, error)
+            return
+        words = _as_name(cleaned[name])
+        if words in _names_of_columns():
+            self.add_error(name, _("A column of the files has this heading: choose another one."))
+        elif words in {_as_name(str(other.labels.get(language, ""))) for other in self.others}:
+            self.add_error(name, _("Another field of this project has this label."))
+
+
+def _names_of_columns() -> frozenset[str]:
+    """Return what files and imports call their columns, headings in both languages included."""
+    columns = [*columns_of(BasicResource), *columns_of(CompleteResource)]
+    names = OTHER_NAMES | {column.column_name for column in columns}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            names |= {_as_name(str(column.label)) for column in columns}
+    return names
+
+
+def _as_name(words: str) -> str:
+    """Return the words as a key would write them: "Prénom" gives "prenom"."""
+    return "_".join("".join(c if c.isalnum() else " " for c in fold(words)).split())
+
+
+# --- Impersonation -------------------------------------------------------------------------
+
+
+class ImpersonationForm(forms.Form):
+    """Why somebody takes on a user's identity, and how far; only what there is to choose."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        required=False,
+        help_text=_("A ticket number or a few words. It is kept until the user is deleted."),
+    )
+    mode = forms.ChoiceField(
+        label=_("What can be done there"),
+        choices=[
+            (Impersonation.Mode.READ_ONLY, _("Look only")),
+            (Impersonation.Mode.FULL, _("Act as the user")),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, rule: str, may_act: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"mode": Impersonation.Mode.READ_ONLY})
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].widget.attrs["class"] = "form-control"
+        self.fields["reason"].required = rule == Project.ReasonRule.REQUIRED
+        if rule == Project.ReasonRule.OFF:
+            del self.fields["reason"]
+        # What is sent all the same is judged by the permission, not by the form.
+        self.may_act = may_act
+
+    def clean_reason(self) -> str:
+        return validation.clean_text(self.cleaned_data["reason"])
+
+    def fields_shown(self) -> list[forms.BoundField]:
+        """Return what the page asks: no mode where there is no choice, unless a wrong one came."""
+        return [field for field in self if field.name != "mode" or self.may_act or field.errors]
+
+    @property
+    def mode_chosen(self) -> Impersonation.Mode:
+        """Return the mode; looking only, where nothing was chosen."""
+        return Impersonation.Mode(self.cleaned_data["mode"] or Impersonation.Mode.READ_ONLY)

@@ -87,6 +87,10 @@ def logging_settings(*, with_messages_of_exceptions: bool) -> dict[str, Any]:
             # Django's own handlers would print in another form.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+            # Four lines for each task; what matters is said by `backoffice.jobs`.
+            "procrastinate": {"level": "WARNING"},
+            # It tells each failed try to connect; the worker tells it once.
+            "psycopg.pool": {"level": "ERROR"},
             "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "ERROR", "propagate": False},
         },

@@ -1,0 +1,17 @@
+"""Run background work: exports, imports, mail, webhooks."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from backoffice.jobs.worker import run_worker
+
+
+class Command(BaseCommand):
+    help = "Runs background work until it is stopped (SIGTERM or Ctrl-C)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="end when nothing is left to do")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        run_worker(once=options["once"])

@@ -1,0 +1,24 @@
+"""What the queue calls."""
+
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from backoffice.jobs.actions import QUEUE, RUN_TASK
+from backoffice.jobs.execution import TryAgain, execute
+
+# What failed in the queue itself is kept as long as somebody may want to look at it.
+KEPT_HOURS = 7 * 24
+
+
+@app.task(name=RUN_TASK, queue=QUEUE, retry=RetryStrategy(wait=5, retry_exceptions={TryAgain}))
+def run(*, job_id: int) -> None:
+    execute(job_id=job_id)
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(name="jobs.clear_queue")
+async def clear_queue(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
+    """Drop the queue's own rows about work that ended long ago; jobs stay in their register."""
+    await app.job_manager.delete_old_jobs(
+        nb_hours=KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
