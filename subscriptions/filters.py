@@ -11,8 +11,8 @@ from backoffice.staff.filters import RegisterFilter
 from subscriptions.models import (
     FreeCopy,
     FreeCopyQuerySet,
-    GivenState,
     GiftQuerySet,
+    GivenState,
     Provider,
     Purchase,
     Subscription,

@@ -115,7 +115,15 @@ class GivenPage(StaffPage):
     permission_required = Permission.SUBSCRIPTIONS_EDIT
     http_method_names = ("get", "head", "post")
     list_name: str
-    over_message: str
+
+    @property
+    def found(self) -> FreeCopy | Purchase | None:
+        """What the address names; nothing for a new one."""
+        return None
+
+    def project_of_object(self) -> int | None:
+        # One that does not exist is missed after the permission, like one of the project's.
+        return self.found.project_id if self.found else None
 
     def act(self, change: Callable[[], object], done: str) -> HttpResponse:
         """Do it and say so, or say why it cannot be."""
@@ -172,17 +180,17 @@ class FreeCopyPage(GivenPage):
 
     list_name = "subscriptions:free-copies"
 
-    def project_of_object(self) -> int | None:
-        return self.free_copy.project_id
-
     @cached_property
+    def found(self) -> FreeCopy | None:
+        rows = FreeCopy.objects.select_related("project", "user", "offer")
+        return rows.filter(pk=self.kwargs["free_copy_id"]).first()
+
+    @property
     def free_copy(self) -> FreeCopy:
         """The free copy that the address names."""
-        rows = FreeCopy.objects.select_related("project", "user", "offer")
-        found = rows.filter(pk=self.kwargs["free_copy_id"]).first()
-        if found is None:
+        if self.found is None:
             raise Http404
-        return found
+        return self.found
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
         initial = FreeCopyChangeForm.values_of(self.free_copy, self.zone)
@@ -230,19 +238,17 @@ class GiftPage(GivenPage):
 
     list_name = "subscriptions:gifts"
 
-    def project_of_object(self) -> int | None:
-        return self.gift.project_id
-
     @cached_property
+    def found(self) -> Purchase | None:
+        rows = Purchase.objects.select_related("project", "user", "recipient", "offer")
+        return rows.gifts().filter(pk=self.kwargs["gift_id"], provider__in=OURS).first()
+
+    @property
     def gift(self) -> Purchase:
         """The gift that the address names; one that a provider charges is changed there."""
-        rows = Purchase.objects.select_related("project", "user", "recipient", "offer")
-        found = rows.filter(
-            pk=self.kwargs["gift_id"], type=Purchase.Type.GIFT, provider__in=OURS
-        ).first()
-        if found is None:
+        if self.found is None:
             raise Http404
-        return found
+        return self.found
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
         initial = GiftChangeForm.values_of(self.gift, self.zone)

@@ -1,6 +1,5 @@
 """What a project sells: the list, and each offer with those who hold it."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -69,13 +68,13 @@ class OfferPage(StaffPage):
         return HttpResponseRedirect(reverse("subscriptions:offer", args=[offer.pk]))
 
     def page(self, form: OfferForm, *, status: int = 200, **more: Any) -> HttpResponse:
-        context: Mapping[str, Any] = {
+        context = {
             "form": form,
             "may_edit": self.may(Permission.SUBSCRIPTIONS_EDIT),
             "list_url": reverse("subscriptions:offers"),
         }
         template = "subscriptions/offer.html"
-        return TemplateResponse(self.request, template, {**context, **more}, status=status)
+        return TemplateResponse(self.request, template, context | more, status=status)
 
 
 class NewOffer(OfferPage):
@@ -110,15 +109,19 @@ class EditOffer(OfferPage):
     http_method_names = ("get", "head", "post")
 
     def project_of_object(self) -> int | None:
-        return self.offer.project_id
+        # One that does not exist is missed after the permission, like one of the project's.
+        return self._found.project_id if self._found else None
 
     @cached_property
+    def _found(self) -> Offer | None:
+        return Offer.objects.select_related("project").filter(pk=self.kwargs["offer_id"]).first()
+
+    @property
     def offer(self) -> Offer:
         """The offer that the address names."""
-        offer = Offer.objects.select_related("project").filter(pk=self.kwargs["offer_id"]).first()
-        if offer is None:
+        if self._found is None:
             raise Http404
-        return offer
+        return self._found
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
         return self._page(OfferForm(initial=OfferForm.values_of(self.offer)))
