@@ -338,3 +338,11 @@ WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
 EXPORT_DIR = env("EXPORT_DIR", "") or None
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
+
+# --- Impersonation -------------------------------------------------------------------------
+
+# The operator's own switch; the one on the register's page acts at once and needs no restart.
+IMPERSONATION = env_bool("IMPERSONATION", default=True)
+IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
+IMPERSONATION_TICKET_SECONDS = 60
+IMPERSONATION_MINUTES = 30

@@ -1,74 +1,51 @@
 """What the registers of background work may be narrowed by."""
 
-from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import django_filters
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
-from backoffice.core.filters import StrictFilterForm
-from backoffice.core.periods import midnight
-from backoffice.jobs.models import Mail
-from backoffice.staff.filters import DayFilter
+from backoffice.jobs.models import Job, Mail
+from backoffice.jobs.running import KINDS
+from backoffice.staff.filters import RegisterFilter
 
 
-class RegisterFilterForm(StrictFilterForm):
-    also_known = StrictFilterForm.also_known | {"after", "before"}
-
-    sees_identity = True
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        if cleaned.get("who") and not self.sees_identity:
-            raise ValidationError(_("Your role may not search by name or e-mail."))
-        return cleaned
+def kind_choices() -> list[tuple[str, StrOrPromise]]:
+    return [(kind.name, kind.label) for kind in KINDS.values()]
 
 
-class MailFilter(django_filters.FilterSet):
+class JobFilter(RegisterFilter):
+    """Who, what, when, state."""
+
+    instant = "created_at"
+    kind = django_filters.MultipleChoiceFilter(label=_("What"), choices=kind_choices)
+    who = django_filters.CharFilter(label=_("Who"), method="by_actor", max_length=254)
+    state = django_filters.MultipleChoiceFilter(label=_("State"), choices=Job.State.choices)
+
+    class Meta(RegisterFilter.Meta):
+        model = Job
+
+    def by_actor(self, jobs: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        return jobs.filter(Q(actor__name__icontains=text) | Q(actor__email__icontains=text))
+
+
+class MailFilter(RegisterFilter):
     """Who, what, when, how it stands."""
 
-    kind = django_filters.MultipleChoiceFilter(
-        label=gettext_lazy("What"), choices=Mail.Kind.choices
-    )
+    instant = "created_at"
+    kind = django_filters.MultipleChoiceFilter(label=_("What"), choices=Mail.Kind.choices)
     who = django_filters.CharFilter(
-        label=gettext_lazy("Who"),
-        field_name="recipient",
-        lookup_expr="icontains",
-        max_length=254,
+        label=_("Who"), field_name="recipient", lookup_expr="icontains", max_length=254
     )
-    state = django_filters.MultipleChoiceFilter(
-        label=gettext_lazy("State"), choices=Mail.State.choices
-    )
+    state = django_filters.MultipleChoiceFilter(label=_("State"), choices=Mail.State.choices)
 
-    class Meta:
+    class Meta(RegisterFilter.Meta):
         model = Mail
-        fields: tuple[str, ...] = ()  # Every filter is written out here.
-        form = RegisterFilterForm
 
-    def __init__(self, *args: Any, zone: ZoneInfo, sees_identity: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.zone = zone
-        # "from" is no name in Python.
-        self._add("from", DayFilter(label=gettext_lazy("From"), method=self.since))
-        self._add("to", DayFilter(label=gettext_lazy("To"), method=self.until))
-        self.form.sees_identity = sees_identity
-        for name, field in self.form.fields.items():
-            field.widget.attrs["class"] = (
-                "form-select" if name in {"kind", "state"} else "form-control"
-            )
 
-    def since(self, mails: QuerySet[Mail], _name: str, day: date) -> QuerySet[Mail]:
-        return mails.filter(created_at__gte=midnight(day, self.zone))
+class MaskedMailFilter(MailFilter):
+    """The same for who may not see identities: nobody is found by a part of an address."""
 
-    def until(self, mails: QuerySet[Mail], _name: str, day: date) -> QuerySet[Mail]:
-        """Keep mails up to the end of that day."""
-        return mails.filter(created_at__lt=midnight(day + timedelta(days=1), self.zone))
-
-    def _add(self, name: str, extra: DayFilter) -> None:
-        extra.parent = self
-        extra.model = Mail
-        self.filters[name] = extra
+    who = None

@@ -1,9 +1,9 @@
 """The register of mails, one mail, and its way out once more."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,16 +15,15 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from backoffice.core.masking import mask_email
-from backoffice.core.pagination import Cursor, CursorRefused, Ordering, Page, keyset_page
+from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
-from backoffice.jobs.filters import MailFilter
+from backoffice.jobs.filters import MailFilter, MaskedMailFilter
 from backoffice.jobs.letters import WITH_SECRET, letter_of
 from backoffice.jobs.mailing import MailRefused, link_shown, send_again
 from backoffice.jobs.models import Mail
+from backoffice.staff.filters import RegisterFilter
 from backoffice.staff.pages import StaffPage
-
-PER_PAGE: Final = 50
-NEWEST_FIRST: Final = Ordering("-created", ("created_at", "pk"), is_descending=True)
+from backoffice.staff.registers import Register
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,65 +34,41 @@ class Line:
     recipient: str
 
 
-class MailPage(StaffPage):
-    """A page about the project's mails."""
-
-    http_method_names: tuple[str, ...] = ("get", "head")
-    permission_required = Permission.SETTINGS_VIEW
-
-    def shown_recipient(self, mail: Mail) -> str:
-        sees_identity = self.may(Permission.USERS_SEE_IDENTITY)
-        return mail.recipient if sees_identity else mask_email(mail.recipient)
+def shown_recipient(page: StaffPage, mail: Mail) -> str:
+    """Return the recipient as the reader of the page may see it."""
+    sees_identity = page.may(Permission.USERS_SEE_IDENTITY)
+    return mail.recipient if sees_identity else mask_email(mail.recipient)
 
 
-class MailRegister(MailPage):
+class MailRegister(Register):
     """To whom something was written, what, when, and whether it has left."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        filterset = MailFilter(
-            request.GET,
+    permission_required = Permission.SETTINGS_VIEW
+    http_method_names = ("get", "head")
+    ordering = Ordering("-created", ("created_at", "pk"), is_descending=True)
+    template_name = "jobs/mail_register.html"
+
+    def filter_asked(self) -> RegisterFilter:
+        sees_identity = self.may(Permission.USERS_SEE_IDENTITY)
+        return (MailFilter if sees_identity else MaskedMailFilter)(
+            self.request.GET,
             queryset=Mail.objects.filter(project=self.project),
-            zone=self.zone,
-            sees_identity=self.may(Permission.USERS_SEE_IDENTITY),
-        )
-        page = self._page_of(filterset)
-        context = {
-            "form": filterset.form,
-            "page": page,
-            "lines": [Line(mail, self.shown_recipient(mail)) for mail in page.rows]
-            if page
-            else [],
-            "zone": self.zone,
-            "leaves": settings.MAIL_LEAVES,
-        }
-        status = HTTPStatus.OK if page else HTTPStatus.BAD_REQUEST
-        return TemplateResponse(request, "jobs/mail_register.html", context, status=status)
-
-    def _page_of(self, filterset: MailFilter) -> Page[Mail] | None:
-        """Return the page asked for; `None`, with words in the form, for what cannot be."""
-        if not filterset.is_valid():
-            return None
-        try:
-            after, before = (self._cursor(name) for name in ("after", "before"))
-        except CursorRefused:
-            filterset.form.add_error(None, _("This page link has expired: start from the top."))
-            return None
-        return keyset_page(
-            filterset.qs,
-            NEWEST_FIRST,
-            per_page=PER_PAGE,
-            at=self.now,
-            after=after,
-            before=None if after else before,
+            project=self.project,
+            now=self.now,
         )
 
-    def _cursor(self, name: str) -> Cursor | None:
-        text = self.request.GET.get(name)
-        return Cursor.decode(text, NEWEST_FIRST) if text else None
+    def lines(self, rows: Sequence[Mail]) -> list[Line]:
+        return [Line(mail, shown_recipient(self, mail)) for mail in rows]
+
+    def get_context_data(self) -> dict[str, Any]:
+        return {"leaves": settings.MAIL_LEAVES}
 
 
-class OneMail(MailPage):
+class OneMail(StaffPage):
     """One mail as it leaves or has left, without its secret."""
+
+    permission_required = Permission.SETTINGS_VIEW
+    http_method_names: tuple[str, ...] = ("get", "head")
 
     @cached_property
     def mail(self) -> Mail:
@@ -118,7 +93,7 @@ class OneMail(MailPage):
         context = {
             "title": mail.subject,
             "mail": mail,
-            "recipient": self.shown_recipient(mail),
+            "recipient": shown_recipient(self, mail),
             "text": letter.text,
             "link": link,
             "zone": self.zone,
