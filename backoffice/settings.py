@@ -133,6 +133,9 @@ DATABASE_OPTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 10000,
+    # The ingest has its statements planned once a connection (psycopg's cursors; Django's own
+    # never do). Django's default forbids it.
+    "prepare_threshold": 1,
 }
 
 try:

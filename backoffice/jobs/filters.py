@@ -35,6 +35,8 @@ class MailFilter(RegisterFilter):
     """Who, what, when, how it stands."""
 
     instant = "created_at"
+    by_identity = frozenset({"who"})
+
     kind = django_filters.MultipleChoiceFilter(label=_("What"), choices=Mail.Kind.choices)
     who = django_filters.CharFilter(
         label=_("Who"), field_name="recipient", lookup_expr="icontains", max_length=254
@@ -43,9 +45,3 @@ class MailFilter(RegisterFilter):
 
     class Meta(RegisterFilter.Meta):
         model = Mail
-
-
-class MaskedMailFilter(MailFilter):
-    """The same for who may not see identities: nobody is found by a part of an address."""
-
-    who = None

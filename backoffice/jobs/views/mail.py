@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -17,11 +18,10 @@ from django.utils.translation import gettext as _
 from backoffice.core.masking import mask_email
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
-from backoffice.jobs.filters import MailFilter, MaskedMailFilter
+from backoffice.jobs.filters import MailFilter
 from backoffice.jobs.letters import WITH_SECRET, letter_of
 from backoffice.jobs.mailing import MailRefused, link_shown, send_again
 from backoffice.jobs.models import Mail
-from backoffice.staff.filters import RegisterFilter
 from backoffice.staff.pages import StaffPage
 from backoffice.staff.registers import Register
 
@@ -34,41 +34,36 @@ class Line:
     recipient: str
 
 
-def shown_recipient(page: StaffPage, mail: Mail) -> str:
-    """Return the recipient as the reader of the page may see it."""
-    sees_identity = page.may(Permission.USERS_SEE_IDENTITY)
-    return mail.recipient if sees_identity else mask_email(mail.recipient)
+class MailPage(StaffPage):
+    """A page about the project's mails."""
+
+    http_method_names: tuple[str, ...] = ("get", "head")
+    permission_required = Permission.SETTINGS_VIEW
+
+    def shown_recipient(self, mail: Mail) -> str:
+        sees_identity = self.may(Permission.USERS_SEE_IDENTITY)
+        return mail.recipient if sees_identity else mask_email(mail.recipient)
 
 
-class MailRegister(Register):
+class MailRegister(MailPage, Register):
     """To whom something was written, what, when, and whether it has left."""
 
-    permission_required = Permission.SETTINGS_VIEW
-    http_method_names = ("get", "head")
+    filterset_class = MailFilter
     ordering = Ordering("-created", ("created_at", "pk"), is_descending=True)
     template_name = "jobs/mail_register.html"
 
-    def filter_asked(self) -> RegisterFilter:
-        sees_identity = self.may(Permission.USERS_SEE_IDENTITY)
-        return (MailFilter if sees_identity else MaskedMailFilter)(
-            self.request.GET,
-            queryset=Mail.objects.filter(project=self.project),
-            project=self.project,
-            now=self.now,
-        )
+    def get_queryset(self) -> QuerySet[Mail]:
+        return Mail.objects.filter(project=self.project)
 
     def lines(self, rows: Sequence[Mail]) -> list[Line]:
-        return [Line(mail, shown_recipient(self, mail)) for mail in rows]
+        return [Line(mail, self.shown_recipient(mail)) for mail in rows]
 
     def get_context_data(self) -> dict[str, Any]:
         return {"leaves": settings.MAIL_LEAVES}
 
 
-class OneMail(StaffPage):
+class OneMail(MailPage):
     """One mail as it leaves or has left, without its secret."""
-
-    permission_required = Permission.SETTINGS_VIEW
-    http_method_names: tuple[str, ...] = ("get", "head")
 
     @cached_property
     def mail(self) -> Mail:
@@ -93,7 +88,7 @@ class OneMail(StaffPage):
         context = {
             "title": mail.subject,
             "mail": mail,
-            "recipient": shown_recipient(self, mail),
+            "recipient": self.shown_recipient(mail),
             "text": letter.text,
             "link": link,
             "zone": self.zone,
