@@ -4,6 +4,7 @@ Changes of what users pay for and are given; each ends with the spans of whom it
 Locks are taken in one order everywhere: addresses, users by id, then the source itself.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
@@ -25,6 +26,28 @@ from users.models import User
 # Held until the end of the transaction by whoever creates an account of the address or gives
 # something to it, so that a gift cannot be left waiting for an account that is just made.
 LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+# What a report replaces.
+REPORTED_COLUMNS = (
+    "offer",
+    "status",
+    "price_minor",
+    "currency",
+    "started_at",
+    "first_paid_at",
+    "current_period_end",
+    "past_due_since",
+    "trial_ends_at",
+    "cancel_at",
+    "ended_at",
+    "cancel_reason",
+    "status_since",
+    "as_of",
+    "access_start",
+    "access_end",
+    "trial_end",
+)
 
 
 class BelongsToAnother(Exception):
@@ -172,11 +195,50 @@ def put_subscription(reported: Subscription, *, now: datetime) -> bool:
         .first()
     )
     _check_same_user(known, reported)
+    if _is_older(reported, known):
+        return False
     reported.status_since = _since(known, reported, now=now)
     derive_subscription(reported)
     _store(reported, known)
     rebuild_spans([reported.user_id], now=now)
     return known is None
+
+
+@transaction.atomic
+def put_subscriptions(reported: Sequence[Subscription], *, now: datetime) -> int:
+    """
+    Store subscriptions of one project and provider as reported, unsaved; return how many changed.
+
+    A handful of statements for all. What is known with another user is left as it is.
+    """
+    if not reported:
+        return 0
+    lock_users([row.user_id for row in reported])
+    first = reported[0]
+    known_rows = Subscription.objects.select_for_update().filter(
+        project_id=first.project_id,
+        provider=first.provider,
+        reference__in=[row.reference for row in reported],
+    )
+    known = {row.reference: row for row in known_rows.order_by("pk")}
+    new, changed = [], []
+    for row in reported:
+        before = known.get(row.reference)
+        if before and (before.user_id != row.user_id or _is_older(row, before)):
+            continue
+        row.status_since = _since(before, row, now=now)
+        derive_subscription(row)
+        if before is None:
+            new.append(row)
+            continue
+        row.pk = before.pk
+        row.first_paid_at = row.first_paid_at or before.first_paid_at
+        if _differs(row, before):
+            changed.append(row)
+    Subscription.objects.bulk_create(new)
+    Subscription.objects.bulk_update(changed, REPORTED_COLUMNS)
+    rebuild_spans(sorted({row.user_id for row in (*new, *changed)}), now=now)
+    return len(new) + len(changed)
 
 
 @transaction.atomic
@@ -201,6 +263,8 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     lock_users(concerned)
     known = same.select_for_update().first()
     _check_same_user(known, reported)
+    if _is_older(reported, known):
+        return False
     reported.status_since = _since(known, reported, now=now)
     derive_purchase(reported)
     _store(reported, known)
@@ -269,6 +333,26 @@ def _check_same_user(
 ) -> None:
     if known is not None and known.user_id != reported.user_id:
         raise BelongsToAnother
+
+
+def _is_older(reported: Subscription | Purchase, known: Subscription | Purchase | None) -> bool:
+    """
+    Tell whether the provider was asked for what stands here after it was asked for the report.
+
+    Two may ask at once and answer in either order; the later question has the newer answer, and
+    whatever changed since comes with an event of its own.
+    """
+    if known is None or known.as_of is None or reported.as_of is None:
+        return False
+    return reported.as_of < known.as_of
+
+
+def _differs(row: Subscription, before: Subscription) -> bool:
+    return any(
+        getattr(row, name) != getattr(before, name)
+        for name in REPORTED_COLUMNS
+        if name not in {"as_of", "offer"}
+    ) or (row.offer_id != before.offer_id)
 
 
 def _since(
