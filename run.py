@@ -397,7 +397,9 @@ def test(rest: list[str]) -> int:
     from backoffice import postgres
 
     with postgres.embedded(postgres.data_folder() / "test", durable=False):
-        return subprocess.run([sys.executable, "-m", "pytest", *rest], check=False).returncode
+        # Two at once: while one test waits for the database, the other one computes.
+        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *rest]
+        return subprocess.run(command, check=False).returncode
 
 
 PRODUCTION_LIKE = {

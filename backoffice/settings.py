@@ -134,6 +134,9 @@ DATABASE_OPTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 10000,
+    # The ingest has its statements planned once a connection (psycopg's cursors; Django's own
+    # never do). Django's default forbids it.
+    "prepare_threshold": 1,
 }
 
 try:
@@ -327,6 +330,12 @@ WEBHOOK_MAX_BYTES = 1024 * 1024
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
+# Without a mail server mails stay in their register.
+MAIL_LEAVES = bool(env("EMAIL_URL", ""))
+MAIL_KEPT_DAYS = 90
+# Where nobody's account is at stake, the register shows what a mail's secret link is.
+MAIL_SHOWS_SECRETS = not PRODUCTION
+INVITATION_DAYS = 7
 
 # --- Background work -----------------------------------------------------------------------
 
@@ -340,3 +349,11 @@ WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
 EXPORT_DIR = env("EXPORT_DIR", "") or None
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
+
+# --- Impersonation -------------------------------------------------------------------------
+
+# The operator's own switch; the one on the register's page acts at once and needs no restart.
+IMPERSONATION = env_bool("IMPERSONATION", default=True)
+IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
+IMPERSONATION_TICKET_SECONDS = 60
+IMPERSONATION_MINUTES = 30

@@ -4,12 +4,14 @@ Changes of what users pay for and are given; each ends with the spans of whom it
 Locks are taken in one order everywhere: addresses, users by id, then the source itself.
 """
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
 
-from backoffice.audit.recording import Actor
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key
 from subscriptions.entitlements import (
@@ -18,6 +20,7 @@ from subscriptions.entitlements import (
     purchase_entitlement,
     subscription_entitlement,
 )
+from subscriptions.mails import mail_free_copy, mail_gift
 from subscriptions.models import FreeCopy, Offer, Purchase, Source, Subscription
 from subscriptions.spans import lock_users, rebuild_spans
 from users.actions import create_user, edit_user, set_password
@@ -26,6 +29,9 @@ from users.models import User
 # Held until the end of the transaction by whoever creates an account of the address or gives
 # something to it, so that a gift cannot be left waiting for an account that is just made.
 LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+# What the references of free copies given here begin with; platforms choose those of their own.
+OWN_REFERENCE = "staff-"
 
 
 # What a report replaces.
@@ -247,9 +253,11 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     Store the purchase as reported, unsaved; return whether it is new.
 
     A gift to an address (`recipient_email_key`) goes to the account of the address, or waits.
+    Whoever is given a new one is told by mail.
 
     :raises BelongsToAnother: if it is known with another buyer.
     """
+    address = reported.recipient_email_key
     if reported.recipient_email_key:
         reported.recipient = _account_of(reported.project_id, reported.recipient_email_key)
         if reported.recipient is not None:
@@ -269,6 +277,8 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     derive_purchase(reported)
     _store(reported, known)
     rebuild_spans(concerned, now=now)
+    if known is None:
+        mail_gift(reported, address, now=now)
     return known is None
 
 
@@ -298,6 +308,50 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     _store(reported, known)
     rebuild_spans(concerned, now=now)
     return known is None
+
+
+@transaction.atomic
+def give_free_copy(
+    *,
+    user: User,
+    offer: Offer | None,
+    days: int,
+    with_mail: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> FreeCopy:
+    """
+    Give the user access for so many days, from now unless the project asks for an activation.
+
+    :param with_mail: whether to tell the user.
+    :raises users.models.User.DoesNotExist: if the user was deleted meanwhile.
+    """
+    free_copy = FreeCopy(
+        project=user.project,
+        user=user,
+        offer=offer,
+        reference=f"{OWN_REFERENCE}{secrets.token_hex(8)}",
+        sent_at=to_second(now),
+        days=days,
+    )
+    lock_users([user.pk])
+    User.objects.get(pk=user.pk, deleted_at=None)
+    put_free_copy(free_copy, now=now)
+    record(
+        AuditEvent.Kind.FREE_COPY_GIVEN,
+        actor=actor,
+        now=now,
+        project=user.project,
+        target=user,
+        data={
+            "reference": free_copy.reference,
+            "offer": offer.reference if offer else "",
+            "days": days,
+        },
+    )
+    if with_mail:
+        mail_free_copy(free_copy, user, now=now)
+    return free_copy
 
 
 def derive_subscription(subscription: Subscription) -> None:

@@ -12,7 +12,15 @@ from backoffice.core.figures import Counted
 from backoffice.core.periods import TICK, Day, Period
 from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
-from subscriptions.models import AccessSpan, FreeCopy, Provider, Purchase, Source, Subscription
+from subscriptions.models import (
+    AccessSpan,
+    FreeCopy,
+    Offer,
+    Provider,
+    Purchase,
+    Source,
+    Subscription,
+)
 
 Kind = AccessSpan.Kind
 
@@ -540,3 +548,8 @@ def purchases_of(user_id: int) -> list[Purchase]:
     """Return what the user bought, gifts for others included, with offers, the latest first."""
     rows = Purchase.objects.filter(user=user_id).select_related("offer")
     return list(rows.order_by("-purchased_at", "-pk"))
+
+
+def offers_of(project_id: int) -> list[Offer]:
+    """Return what the project sells, by name."""
+    return list(Offer.objects.filter(project_id=project_id).order_by("name", "pk"))
