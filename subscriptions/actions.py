@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
@@ -21,7 +23,15 @@ from subscriptions.entitlements import (
     subscription_entitlement,
 )
 from subscriptions.mails import mail_free_copy, mail_gift
-from subscriptions.models import FreeCopy, Offer, Purchase, Source, Subscription
+from subscriptions.models import (
+    FreeCopy,
+    Offer,
+    ProviderCustomer,
+    ProviderEvent,
+    Purchase,
+    Source,
+    Subscription,
+)
 from subscriptions.spans import lock_users, rebuild_spans
 from users.actions import create_user, edit_user, set_password
 from users.models import User
@@ -437,3 +447,47 @@ def _inserted(row: Source | Offer) -> bool:
             raise
         return False
     return True
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def forget_payments(user_ids: Sequence[int]) -> None:
+    """
+    Remove what ties these users to payment providers, but for what they paid.
+
+    Of a customer a keyed hash of the provider's id remains, so that a late event is known to be
+    about somebody who was deleted. Events lose the id of their object. Subscriptions and
+    purchases stay with the stub as long as invoices must be kept.
+    """
+    customers = list(
+        ProviderCustomer.objects.select_for_update().filter(user__in=user_ids).order_by("pk")
+    )
+    own_subjects = [customer.reference for customer in customers]
+    for source in (Subscription, Purchase):
+        own = source._default_manager.filter(user__in=user_ids)
+        own_subjects += own.values_list("reference", flat=True)
+    events = ProviderEvent.objects.filter(
+        Q(customer__in=customers)
+        | Q(
+            project__in=User.objects.filter(pk__in=user_ids).values("project"),
+            subject__in=[name for name in own_subjects if name],
+        )
+    )
+    events.exclude(next_try_at=None).update(
+        state=ProviderEvent.State.IGNORED, reason="deleted-user", next_try_at=None
+    )
+    events.update(subject="", customer=None)
+    for customer in customers:
+        customer.reference = forgotten_reference(customer.project_id, customer.reference)
+        customer.user, customer.matched_by, customer.is_forgotten = None, "", True
+        customer.save()
+
+
+def forgotten_reference(project_id: int, reference: str) -> str:
+    """Return what is kept of the id of a customer who was deleted: a keyed hash."""
+    digest = salted_hmac(
+        "subscriptions.actions forgotten", f"{project_id} {reference}", algorithm="sha256"
+    ).hexdigest()
+    return f"forgotten {digest}"

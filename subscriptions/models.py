@@ -563,6 +563,8 @@ class ProviderSync(models.Model):
     invoices = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     unmatched = models.PositiveIntegerField(default=0)
+    # Objects that could not be understood.
+    skipped = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

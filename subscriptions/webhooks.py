@@ -14,12 +14,16 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.core.text import email_key
 from subscriptions.accounts import NotConnected, stripe_gateway
-from subscriptions.actions import BelongsToAnother, put_purchase, put_subscription
+from subscriptions.actions import (
+    BelongsToAnother,
+    forgotten_reference,
+    put_purchase,
+    put_subscription,
+)
 from subscriptions.models import (
     Offer,
     ProviderAccount,
@@ -443,14 +447,6 @@ def check_not_deleted(customer: ProviderCustomer) -> None:
     is_stub = customer.user is not None and customer.user.deleted_at is not None
     if customer.is_forgotten or is_stub:
         raise UserIsDeleted
-
-
-def forgotten_reference(project_id: int, reference: str) -> str:
-    """Return what is kept of the id of a customer who was deleted: a keyed hash."""
-    digest = salted_hmac(
-        "subscriptions.webhooks forgotten", f"{project_id} {reference}", algorithm="sha256"
-    ).hexdigest()
-    return f"forgotten {digest}"
 
 
 # --- What becomes of an event --------------------------------------------------------------

@@ -178,7 +178,7 @@ class LocalStripe:
 
     def _order(self, kind: str, rows: dict[str, Any]) -> tuple[list[str], dict[str, int]]:
         """Return ids in the order made and the place of each; kept while nothing is added."""
-        orders = self.__dict__.setdefault("_orders", {})
+        orders = self.world.orders
         known = orders.get(kind)
         if known is None or len(known[0]) != len(rows):
             ids = list(rows)

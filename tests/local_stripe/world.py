@@ -113,6 +113,8 @@ class World:
     refunds: dict[str, Refund] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     keeps_events: bool = True
+    # Of the server: ids by kind in the order made.
+    orders: dict[str, tuple[list[str], dict[str, int]]] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     # --- What one does ---------------------------------------------------------------------
