@@ -11,6 +11,11 @@ from subscriptions.views.given import (
 )
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
+"""Addresses of what users pay for."""
+
+from django.urls import path
+
+from subscriptions.views.notifications import StripeNotification
 
 app_name = "subscriptions"
 
@@ -25,4 +30,7 @@ urlpatterns = [
     path("free-copies/<int:free_copy_id>/", FreeCopyPage.as_view(), name="free-copy"),
     path("gifts/", GiftList.as_view(), name="gifts"),
     path("gifts/<int:gift_id>/", GiftPage.as_view(), name="gift"),
+    path(
+        "webhooks/stripe/<slug:project>/", StripeNotification.as_view(), name="stripe-notification"
+    ),
 ]
