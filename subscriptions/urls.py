@@ -9,13 +9,9 @@ from subscriptions.views.given import (
     GiftPage,
     NewFreeCopy,
 )
+from subscriptions.views.notifications import StripeNotification
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
-"""Addresses of what users pay for."""
-
-from django.urls import path
-
-from subscriptions.views.notifications import StripeNotification
 
 app_name = "subscriptions"
 
