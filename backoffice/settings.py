@@ -351,3 +351,14 @@ IMPERSONATION = env_bool("IMPERSONATION", default=True)
 IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
 IMPERSONATION_TICKET_SECONDS = 60
 IMPERSONATION_MINUTES = 30
+
+# --- Demo platform -------------------------------------------------------------------------
+
+# The small built-in platform shows the way from end to end; production has real ones.
+if not PRODUCTION:
+    INSTALLED_APPS.append("backoffice.demo_platform")
+    # Before anything looks at cookies.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware"),
+        "backoffice.demo_platform.middleware.OwnCookies",
+    )

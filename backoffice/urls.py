@@ -1,5 +1,6 @@
 """The table of contents: each app's addresses, by name."""
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from backoffice.core.health import Live, Ready, ServerError
@@ -14,5 +15,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("backoffice.jobs.urls")),
     path("api/v1/", include(("backoffice.api", "api"))),
 ]
+
+if not settings.PRODUCTION:
+    urlpatterns.append(path("", include("backoffice.demo_platform.urls")))
 
 handler500 = ServerError.as_view()
