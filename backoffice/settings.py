@@ -133,6 +133,9 @@ DATABASE_OPTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 10000,
+    # The ingest has its statements planned once a connection (psycopg's cursors; Django's own
+    # never do). Django's default forbids it.
+    "prepare_threshold": 1,
 }
 
 try:
@@ -319,6 +322,12 @@ METRICS_ADDR = env("METRICS_ADDR", "")
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
+# Without a mail server mails stay in their register.
+MAIL_LEAVES = bool(env("EMAIL_URL", ""))
+MAIL_KEPT_DAYS = 90
+# Where nobody's account is at stake, the register shows what a mail's secret link is.
+MAIL_SHOWS_SECRETS = not PRODUCTION
+INVITATION_DAYS = 7
 
 # --- Background work -----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", Ready.as_view(), name="health-ready"),
     path("", include("backoffice.staff.urls")),
     path("", include("users.urls")),
+    path("", include("backoffice.jobs.urls")),
     path("api/v1/", include(("backoffice.api", "api"))),
 ]
 

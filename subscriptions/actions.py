@@ -19,6 +19,7 @@ from subscriptions.entitlements import (
     purchase_entitlement,
     subscription_entitlement,
 )
+from subscriptions.mails import mail_free_copy, mail_gift
 from subscriptions.models import FreeCopy, Offer, Purchase, Source, Subscription
 from subscriptions.spans import lock_users, rebuild_spans
 from users.actions import create_user, edit_user, set_password
@@ -190,9 +191,11 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     Store the purchase as reported, unsaved; return whether it is new.
 
     A gift to an address (`recipient_email_key`) goes to the account of the address, or waits.
+    Whoever is given a new one is told by mail.
 
     :raises BelongsToAnother: if it is known with another buyer.
     """
+    address = reported.recipient_email_key
     if reported.recipient_email_key:
         reported.recipient = _account_of(reported.project_id, reported.recipient_email_key)
         if reported.recipient is not None:
@@ -210,6 +213,8 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     derive_purchase(reported)
     _store(reported, known)
     rebuild_spans(concerned, now=now)
+    if known is None:
+        mail_gift(reported, address, now=now)
     return known is None
 
 
@@ -243,11 +248,18 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
 
 @transaction.atomic
 def give_free_copy(
-    *, user: User, offer: Offer | None, days: int, actor: Actor, now: datetime
+    *,
+    user: User,
+    offer: Offer | None,
+    days: int,
+    with_mail: bool = False,
+    actor: Actor,
+    now: datetime,
 ) -> FreeCopy:
     """
     Give the user access for so many days, from now unless the project asks for an activation.
 
+    :param with_mail: whether to tell the user.
     :raises users.models.User.DoesNotExist: if the user was deleted meanwhile.
     """
     free_copy = FreeCopy(
@@ -273,6 +285,8 @@ def give_free_copy(
             "days": days,
         },
     )
+    if with_mail:
+        mail_free_copy(free_copy, user, now=now)
     return free_copy
 
 

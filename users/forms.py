@@ -150,6 +150,11 @@ class NewUserForm(UserForm):
         if offers is not None:
             self.fields["offer"] = offer_field(offers, empty=_("No free copy"))
             self.fields["free_copy_days"] = days_field(required=False)
+        self.fields["invite"] = forms.BooleanField(
+            label=_("Send an invitation by mail"),
+            help_text=_("In the user's language, with a link to choose a password."),
+            required=False,
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -181,12 +186,13 @@ class FreeCopyForm(forms.Form):
     """What is given to a user, and for how long."""
 
     days = days_field(initial=30)
+    mail = forms.BooleanField(label=_("Tell the user by mail"), required=False, initial=True)
 
     def __init__(self, *args: Any, offers: Sequence[Offer], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offers = {offer.reference: offer for offer in offers}
         self.fields["offer"] = offer_field(offers, empty=None)
-        self.order_fields(["offer", "days"])
+        self.order_fields(["offer", "days", "mail"])
 
     @property
     def offer(self) -> Offer | None:
