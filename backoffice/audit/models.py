@@ -47,6 +47,7 @@ class AuditEvent(models.Model):
         MAIL_SENT_AGAIN = "jobs.mail.sent_again", _("Mail sent again")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
+        EXPORT_FETCHED = "jobs.export.fetched", _("File fetched")
         JOB_STARTED = "jobs.job.started", _("Job started")
         JOB_CANCELLED = "jobs.job.cancelled", _("Job stopped")
         JOB_RETRIED = "jobs.job.retried", _("Job started again")

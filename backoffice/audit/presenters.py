@@ -44,6 +44,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.MAIL_SENT_AGAIN: _("Sent a mail again (%(mail)s)."),
     _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
+    _Kind.EXPORT_FETCHED: _("Fetched the file %(file)s, %(rows)s rows."),
     _Kind.JOB_STARTED: _("Started the job %(job)s."),
     _Kind.JOB_CANCELLED: _("Stopped the job %(job)s."),
     _Kind.JOB_RETRIED: _("Started the job %(job)s again."),

@@ -44,6 +44,9 @@ class StaffPage(View):
     change_permission: ClassVar[Permission | None] = None
     """What a change (POST) needs besides, if reading needs less."""
 
+    proof_required: ClassVar[bool] = True
+    """Whether a grave permission asks for a fresh proof here: where it is used, not listed."""
+
     request: StaffRequest
     now: datetime
     """The clock, read once for the whole request; UTC."""
@@ -65,7 +68,8 @@ class StaffPage(View):
         for permission in sorted(needed):
             if permission not in self.permissions:
                 self._refuse(permission)
-        if needed & STEP_UP and not is_proved(request.session, self.now):
+        asks = self.proof_required and needed & STEP_UP
+        if asks and not is_proved(request.session, self.now):
             question = ask_or_accept(request, now=self.now)
             if question is not None:
                 return question
