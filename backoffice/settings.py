@@ -12,6 +12,7 @@ from backoffice.core.logs import logging_settings
 from backoffice.env import (
     env,
     env_address,
+    env_base_url,
     env_bool,
     env_email,
     env_int,
@@ -316,6 +317,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 LOGGING = logging_settings(with_messages_of_exceptions=not PRODUCTION)
 # HOST:PORT on which /metrics answers; none, no metrics.
 METRICS_ADDR = env("METRICS_ADDR", "")
+
+# --- Providers of payments -----------------------------------------------------------------
+
+# A local server can stand in for Stripe; the keys go there.
+STRIPE_API_BASE = env_base_url("STRIPE_API_BASE", "https://api.stripe.com")
+# The largest event that a provider may send.
+WEBHOOK_MAX_BYTES = 1024 * 1024
 
 # --- People, mail --------------------------------------------------------------------------
 

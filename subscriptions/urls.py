@@ -9,6 +9,7 @@ from subscriptions.views.given import (
     GiftPage,
     NewFreeCopy,
 )
+from subscriptions.views.notifications import StripeNotification
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
 
@@ -25,4 +26,7 @@ urlpatterns = [
     path("free-copies/<int:free_copy_id>/", FreeCopyPage.as_view(), name="free-copy"),
     path("gifts/", GiftList.as_view(), name="gifts"),
     path("gifts/<int:gift_id>/", GiftPage.as_view(), name="gift"),
+    path(
+        "webhooks/stripe/<slug:project>/", StripeNotification.as_view(), name="stripe-notification"
+    ),
 ]
