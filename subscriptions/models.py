@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from backoffice.core.instants import within_bounds
 from backoffice.projects.models import Platform, Project
@@ -163,7 +164,8 @@ class Purchase(Source):
         ACTIVE = "active", _("Active")
         EXPIRED = "expired", _("Expired")
         UNKNOWN = "unknown", _("Unknown")
-        CANCELLED = "cancelled", _("Cancelled")
+        # French has another word for a purchase than for a subscription.
+        CANCELLED = "cancelled", pgettext_lazy("purchase", "Cancelled")
 
     # The buyer. A gift gives its access to the recipient instead.
     user = models.ForeignKey(User, models.PROTECT, related_name="purchases")

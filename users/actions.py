@@ -6,6 +6,7 @@ changes an address `subscriptions.actions.change_user`: gifts may be waiting for
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -107,21 +108,38 @@ def edit_user(
     return user
 
 
+class PasswordChanged(Exception):
+    """The password is no longer the one that was seen, or the user is gone; nothing was done."""
+
+
 @transaction.atomic
 def set_password(
-    *, user: User, password_hash: str, actor: Actor, now: datetime, must_change: bool = False
-) -> None:
+    *,
+    user: User,
+    password_hash: str,
+    actor: Actor,
+    now: datetime,
+    must_change: bool = False,
+    replacing: str | None = None,
+) -> int:
     """
     Replace the password, end all device sessions and let no reset link work any more.
 
     :param password_hash: from `backoffice.core.passwords`, made outside of locks.
+    :param replacing: the hash that is to be replaced; None to replace whatever is there.
+    :return: how many device sessions ended.
+    :raises PasswordChanged: if it is another one by now, or the user was deleted.
     """
-    User.objects.filter(pk=user.pk).update(
+    known = User.objects.present().filter(pk=user.pk)
+    if replacing is not None:
+        known = known.filter(password=replacing)
+    if not known.update(
         password=password_hash,
         password_changed_at=to_second(now),
         must_change_password=must_change,
-    )
-    end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
+    ):
+        raise PasswordChanged
+    ended = end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
     forget_resets(user)
     record(
         AuditEvent.Kind.USER_EDITED,
@@ -131,16 +149,13 @@ def set_password(
         now=now,
         data={"fields": ["password"]},
     )
+    return ended
 
 
 # --- Device sessions -----------------------------------------------------------------------
 
 # How exact "last seen" is: one write in so long, not one a check.
 SEEN_IS_NOTED_EVERY: Final = timedelta(minutes=5)
-
-
-class PasswordChanged(Exception):
-    """The password is no longer the one that was proved; nothing was opened."""
 
 
 class OpenedSession(NamedTuple):
@@ -221,6 +236,31 @@ def end_device_sessions(*, user: User, reason: DeviceSession.EndReason, now: dat
     return _end(DeviceSession.objects.filter(user=user), reason, now)
 
 
+@transaction.atomic
+def end_sessions_for_staff(
+    *, user: User, actor: Actor, now: datetime, session_id: UUID | None = None
+) -> int:
+    """
+    End the live device session of that id, or all of the user; return how many ended.
+
+    None that has ended before is touched, and where none ends nothing is recorded.
+    """
+    sessions = DeviceSession.objects.filter(user=user)
+    if session_id is not None:
+        sessions = sessions.filter(id=session_id)
+    ended = _end(sessions, DeviceSession.EndReason.STAFF, now)
+    if ended:
+        record(
+            AuditEvent.Kind.SESSIONS_ENDED,
+            actor=actor,
+            project=user.project,
+            target=user,
+            now=now,
+            data={"sessions": ended},
+        )
+    return ended
+
+
 def _end(sessions: QuerySet[DeviceSession], reason: DeviceSession.EndReason, now: datetime) -> int:
     return sessions.filter(ended_at=None).update(ended_at=now, end_reason=reason)
 
@@ -253,6 +293,27 @@ def request_password_reset(*, platform: Platform, email: str, now: datetime) -> 
     ResetRequest.objects.create(
         project=platform.project, platform=platform, user=user, requested_at=now
     )
+
+
+class NoResetPage(Exception):
+    """No platform of the project names a page where a password can be chosen; nothing was done."""
+
+
+@transaction.atomic
+def request_reset_for(*, user: User, actor: Actor, now: datetime) -> None:
+    """
+    Have a reset link sent to the user: of the platform of the account, else of another one.
+
+    :raises NoResetPage: if no platform has a page that the link could lead to.
+    """
+    platforms = [user.platform, *user.project.platforms.order_by("name", "pk")]
+    platform = next((one for one in platforms if one.password_reset_url), None)
+    if platform is None:
+        raise NoResetPage
+    ResetRequest.objects.create(
+        project=user.project, platform=platform, user=user, requested_at=now
+    )
+    record(AuditEvent.Kind.RESET_ASKED, actor=actor, project=user.project, target=user, now=now)
 
 
 def issue_password_reset(*, user: User, now: datetime) -> str:

@@ -28,11 +28,16 @@ from users.exports import (
     names_chosen,
     write_list,
 )
-from users.filters import DELIMITERS, ChartFileFilter, ChartFilter
+from users.filters import DELIMITERS, ChartFileFilter, PeriodFilter
+from users.models import User
 from users.views.activity_chart import activity_by_day, days_shown
 from users.views.user_list import FilteredUsers
 
-FILES_TAKEN = (AuditEvent.Kind.USERS_EXPORTED, AuditEvent.Kind.CHART_EXPORTED)
+FILES_TAKEN = (
+    AuditEvent.Kind.USERS_EXPORTED,
+    AuditEvent.Kind.CHART_EXPORTED,
+    AuditEvent.Kind.VIEWING_EXPORTED,
+)
 
 
 class FilePage(FilteredUsers, View):
@@ -62,7 +67,7 @@ class FilePage(FilteredUsers, View):
         """
         raise NotImplementedError
 
-    def checked(self, asked: ChartFilter) -> None:
+    def checked(self, asked: PeriodFilter) -> None:
         """
         Refuse an invalid filter.
 
@@ -73,8 +78,14 @@ class FilePage(FilteredUsers, View):
                 [message for messages in asked.form.errors.values() for message in messages]
             )
 
-    def send(self, made: CsvFile, what: str, told: dict[str, Any]) -> HttpResponseBase:
-        """Record the file and return it as a download; it is removed when sent."""
+    def send(
+        self, made: CsvFile, what: str, told: dict[str, Any], *, target: User | None = None
+    ) -> HttpResponseBase:
+        """
+        Record the file and return it as a download; it is removed when sent.
+
+        :param target: whom the file is about, if it is one user.
+        """
         facts = {"file": what, "rows": made.rows, "sha256": made.sha256}
         try:
             record(
@@ -82,6 +93,7 @@ class FilePage(FilteredUsers, View):
                 actor=self.request.user,
                 now=self.now,
                 project=self.project,
+                target=target,
                 data=told | facts,
             )
         except BaseException:
