@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
+from procrastinate.contrib.django import app
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
@@ -267,6 +268,8 @@ def _end(sessions: QuerySet[DeviceSession], reason: DeviceSession.EndReason, now
 
 # --- Password resets -----------------------------------------------------------------------
 
+SEND_RESET_TASK: Final = "users.send_reset"
+
 
 class ResetGone(Exception):
     """The reset link was used, or lost its worth, meanwhile; nothing was changed."""
@@ -277,7 +280,8 @@ def request_password_reset(*, platform: Platform, email: str, now: datetime) -> 
     """
     Note that somebody asked for a reset link to this address, whether anybody has it or not.
 
-    The same statements run in both cases. Beyond RESET_MAILS_PER_HOUR nothing is noted.
+    A worker sends the mail. The same statements run in both cases. Beyond
+    RESET_MAILS_PER_HOUR nothing is noted.
     """
     key = email_key(email)
     limit = Limit.on(
@@ -290,41 +294,25 @@ def request_password_reset(*, platform: Platform, email: str, now: datetime) -> 
         return
     count_attempt(limit, now=now)
     user = User.objects.of(platform.project).present().filter(email_key=key).first()
-    ResetRequest.objects.create(
+    asked = ResetRequest.objects.create(
         project=platform.project, platform=platform, user=user, requested_at=now
     )
+    app.configure_task(SEND_RESET_TASK).defer(request_id=asked.pk)
 
 
-class NoResetPage(Exception):
-    """No platform of the project names a page where a password can be chosen; nothing was done."""
-
-
-@transaction.atomic
-def request_reset_for(*, user: User, actor: Actor, now: datetime) -> None:
+def issue_password_reset(*, user: User, now: datetime, expires_at: datetime | None = None) -> str:
     """
-    Have a reset link sent to the user: of the platform of the account, else of another one.
+    Return the token for a new reset link; only its hash is kept.
 
-    :raises NoResetPage: if no platform has a page that the link could lead to.
+    :param expires_at: in RESET_LINK_MINUTES by default.
     """
-    platforms = [user.platform, *user.project.platforms.order_by("name", "pk")]
-    platform = next((one for one in platforms if one.password_reset_url), None)
-    if platform is None:
-        raise NoResetPage
-    ResetRequest.objects.create(
-        project=user.project, platform=platform, user=user, requested_at=now
-    )
-    record(AuditEvent.Kind.RESET_ASKED, actor=actor, project=user.project, target=user, now=now)
-
-
-def issue_password_reset(*, user: User, now: datetime) -> str:
-    """Return the token for a new reset link; only its hash is kept."""
     token = new_token(user.public_id)
     PasswordReset.objects.filter(user=user, expires_at__lte=now).delete()
     PasswordReset.objects.create(
         user=user,
         project=user.project,
         token_hash=hash_of_token(token),
-        expires_at=now + timedelta(minutes=settings.RESET_LINK_MINUTES),
+        expires_at=expires_at or now + timedelta(minutes=settings.RESET_LINK_MINUTES),
     )
     return token
 

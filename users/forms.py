@@ -17,7 +17,7 @@ from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
 from subscriptions.models import Offer
 from users.custom_fields import choices_held, is_used
-from users.models import CustomField, User
+from users.models import CustomField, Impersonation, User
 from users.resources import BasicResource, CompleteResource, columns_of
 
 LONGEST_NAME = 150
@@ -197,6 +197,11 @@ class NewUserForm(UserForm):
         if offers is not None:
             self.fields["offer"] = offer_field(offers, empty=_("No free copy"))
             self.fields["free_copy_days"] = days_field(required=False)
+        self.fields["invite"] = forms.BooleanField(
+            label=_("Send an invitation by mail"),
+            help_text=_("In the user's language, with a link to choose a password."),
+            required=False,
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -228,12 +233,13 @@ class FreeCopyForm(forms.Form):
     """What is given to a user, and for how long."""
 
     days = days_field(initial=30)
+    mail = forms.BooleanField(label=_("Tell the user by mail"), required=False, initial=True)
 
     def __init__(self, *args: Any, offers: Sequence[Offer], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offers = {offer.reference: offer for offer in offers}
         self.fields["offer"] = offer_field(offers, empty=None)
-        self.order_fields(["offer", "days"])
+        self.order_fields(["offer", "days", "mail"])
 
     @property
     def offer(self) -> Offer | None:
@@ -447,3 +453,48 @@ def _names_of_columns() -> frozenset[str]:
 def _as_name(words: str) -> str:
     """Return the words as a key would write them: "Prénom" gives "prenom"."""
     return "_".join("".join(c if c.isalnum() else " " for c in fold(words)).split())
+
+
+# --- Impersonation -------------------------------------------------------------------------
+
+
+class ImpersonationForm(forms.Form):
+    """Why somebody takes on a user's identity, and how far; only what there is to choose."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        required=False,
+        help_text=_("A ticket number or a few words. It is kept until the user is deleted."),
+    )
+    mode = forms.ChoiceField(
+        label=_("What can be done there"),
+        choices=[
+            (Impersonation.Mode.READ_ONLY, _("Look only")),
+            (Impersonation.Mode.FULL, _("Act as the user")),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, rule: str, may_act: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"mode": Impersonation.Mode.READ_ONLY})
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].widget.attrs["class"] = "form-control"
+        self.fields["reason"].required = rule == Project.ReasonRule.REQUIRED
+        if rule == Project.ReasonRule.OFF:
+            del self.fields["reason"]
+        # What is sent all the same is judged by the permission, not by the form.
+        self.may_act = may_act
+
+    def clean_reason(self) -> str:
+        return validation.clean_text(self.cleaned_data["reason"])
+
+    def fields_shown(self) -> list[forms.BoundField]:
+        """Return what the page asks: no mode where there is no choice, unless a wrong one came."""
+        return [field for field in self if field.name != "mode" or self.may_act or field.errors]
+
+    @property
+    def mode_chosen(self) -> Impersonation.Mode:
+        """Return the mode; looking only, where nothing was chosen."""
+        return Impersonation.Mode(self.cleaned_data["mode"] or Impersonation.Mode.READ_ONLY)

@@ -1,4 +1,4 @@
-"""Questions to the audit trail that limits depend on."""
+"""Questions to the audit trail: how often, and what happened to one thing."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db.models import Model
 
 from backoffice.audit.models import AuditEvent
+
+MOST_EVENTS = 100
 
 
 def acts_since(
@@ -20,3 +22,12 @@ def acts_since(
         actor_id=actor.pk,
         outcome=AuditEvent.Outcome.DONE,
     ).count()
+
+
+def events_about(target: Model) -> list[AuditEvent]:
+    """Return what happened to the object, latest first, at most a hundred events."""
+    about = AuditEvent.objects.filter(
+        target_type=target._meta.label_lower,
+        target_id=str(getattr(target, "public_id", target.pk)),
+    )
+    return list(about.order_by("-at", "-pk")[:MOST_EVENTS])

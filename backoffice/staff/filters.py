@@ -37,15 +37,27 @@ class RegisterFilter(django_filters.FilterSet):
         fields: tuple[str, ...] = ()  # Every filter is written out.
         form = RegisterFilterForm
 
-    def __init__(self, *args: Any, project: Project, now: datetime, **kwargs: Any) -> None:
+    by_identity: ClassVar[frozenset[str]] = frozenset()
+    """Filters that tell who somebody is: absent for readers who may not see that."""
+
+    def __init__(
+        self, *args: Any, project: Project, now: datetime, sees_identity: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.project, self.now = project, now
+        if not sees_identity:
+            for name in self.by_identity:
+                del self.filters[name]
+        self.offer_choices()
         # "from" is no name in Python.
         self._add("from", DayFilter(label=_("From"), method=self.since))
         self._add("to", DayFilter(label=_("To"), method=self.until))
         for field in self.form.fields.values():
             is_choice = isinstance(field, forms.ChoiceField)
             field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
+
+    def offer_choices(self) -> None:
+        """Fill in the choices that depend on the project: none here."""
 
     def since(self, rows: QuerySet[Any], _name: str, day: date) -> QuerySet[Any]:
         return rows.filter(**{f"{self.instant}__gte": midnight(day, self.project.zone)})

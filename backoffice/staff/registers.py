@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from backoffice.core.pagination import Cursor, CursorRefused, Ordering, Page, keyset_page
+from backoffice.core.permissions import Permission
 from backoffice.staff.filters import RegisterFilter
 from backoffice.staff.pages import StaffPage, StaffRequest
 
@@ -27,6 +28,9 @@ class Register(StaffPage):
     ordering: ClassVar[Ordering]
     template_name: ClassVar[str]
 
+    asked: RegisterFilter
+    """The filter of this request, valid or not."""
+
     def get_queryset(self) -> QuerySet[Any]:
         """Return every row that this reader may see, in no order."""
         raise NotImplementedError
@@ -40,13 +44,12 @@ class Register(StaffPage):
         return {}
 
     def get(self, request: StaffRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
-        asked = self.filter_asked()
+        asked = self.asked = self.filter_asked()
         page = self.page_of(asked)
         if page:
             self.read(asked)
         context = {
             "form": asked.form,
-            "asked": asked if page else None,
             "page": page,
             "lines": self.lines(page.rows) if page else [],
             "zone": self.zone,
@@ -65,6 +68,7 @@ class Register(StaffPage):
             queryset=self.get_queryset(),
             project=self.project,
             now=self.now,
+            sees_identity=self.may(Permission.USERS_SEE_IDENTITY),
         )
 
     def page_of(self, asked: RegisterFilter) -> Page[Model] | None:

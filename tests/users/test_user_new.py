@@ -7,12 +7,13 @@ from django.utils import translation
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
+from backoffice.jobs.models import Mail
 from subscriptions.models import FreeCopy, Purchase
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory, ProjectFactory
 from tests.factories.subscriptions import OfferFactory, PurchaseFactory
 from tests.factories.users import CustomFieldFactory, UserFactory
-from users.models import RegistrationDay, User
+from users.models import PasswordReset, RegistrationDay, User
 
 pytestmark = pytest.mark.django_db
 
@@ -136,6 +137,47 @@ def test_a_free_copy_given_at_once_makes_the_user_active(admin, project):
     assert (given.access_start, given.access_end) == (NOW, NOW + timedelta(days=10))
     assert (ada.status, ada.status_until) == (User.Status.ACTIVE, NOW + timedelta(days=10))
     assert kinds() == ["users.user.created", "subscriptions.free_copy.given"]
+
+
+def test_an_invitation_is_written_in_the_users_language(admin, web):
+    web.password_reset_url = "https://watch.example.com/new-password"
+    web.save()
+    given = {"email": "ada@example.com", "platform": "web", "language": "fr"}
+
+    admin.post(NEW, given | {"invite": "on"})
+
+    mail, ada = Mail.objects.get(), User.objects.get()
+    assert (mail.kind, mail.recipient, mail.subject, mail.target_user) == (
+        "invitation",
+        "ada@example.com",
+        "Votre compte North",
+        ada.public_id,
+    )
+    reset = PasswordReset.objects.get()
+    assert (reset.user, reset.expires_at) == (ada, NOW + timedelta(days=7))
+    assert kinds() == ["users.user.created", "users.user.invited"]
+
+
+def test_no_mail_is_written_unasked(admin, project, web):
+    ada = UserFactory(platform=web)
+
+    admin.post(NEW, {"email": "grace@example.com", "platform": "web"})
+    admin.post(f"/users/{ada.public_id}/free-copy/", {"days": "3"})
+
+    assert not Mail.objects.exists()
+
+
+def test_a_free_copy_is_told_of_by_mail(admin, project, web):
+    ada = UserFactory(platform=web, language="en")
+    OfferFactory(project=project, reference="monthly", name="Monthly")
+
+    admin.post(
+        f"/users/{ada.public_id}/free-copy/", {"offer": "monthly", "days": "3", "mail": "on"}
+    )
+
+    mail = Mail.objects.get()
+    assert (mail.kind, mail.recipient) == ("free_copy", ada.email)
+    assert mail.values == {"offer": "Monthly", "days": "3", "url": web.home_url}
 
 
 def test_a_gift_that_waits_for_the_address_is_handed_over(admin, web):

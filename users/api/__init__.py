@@ -59,7 +59,7 @@ def create_user(request: PlatformRequest, body: UserPost) -> Status[UserAnswer]:
 @router.get("/users/{user_id}", response=UserAnswer, summary="Read a user")
 def read_user(request: PlatformRequest, user_id: str) -> UserAnswer:
     project = request.auth.platform.project
-    return _answer(_present_user(project, user_id), live_fields(project))
+    return _answer(present_user(project, user_id), live_fields(project))
 
 
 @router.patch("/users/{user_id}", response=UserAnswer, summary="Change a user")
@@ -70,7 +70,7 @@ def edit_user(request: PlatformRequest, user_id: str, body: UserPatch) -> UserAn
     `modified_at` moves when a profile field changes; a password is none.
     """
     project = request.auth.platform.project
-    user = _present_user(project, user_id)
+    user = present_user(project, user_id)
     fields = live_fields(project)
     sent = {name: getattr(body, name) for name in body.model_fields_set}
     password = sent.pop("password", "")
@@ -115,7 +115,12 @@ def live_fields(project: Project) -> list[CustomField]:
     )
 
 
-def _present_user(project: Project, user_id: str) -> User:
+def present_user(project: Project, user_id: str) -> User:
+    """
+    Return the user that an address names.
+
+    :raises ApiError: if the project has none, or has deleted them.
+    """
     try:
         public_id = UUID(user_id)
     except ValueError as error:

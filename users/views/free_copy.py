@@ -37,6 +37,7 @@ class GiveFreeCopy(UserPage):
                 user=self.user,
                 offer=form.offer,
                 days=form.cleaned_data["days"],
+                with_mail=form.cleaned_data["mail"],
                 actor=self.request.user,
                 now=self.now,
             )

@@ -14,9 +14,11 @@ from django.views.generic import View
 
 from backoffice.core.passwords import HashingBusy, hash_password, new_password
 from backoffice.core.permissions import Permission
+from backoffice.jobs.models import Mail
 from backoffice.staff.proof import is_proved
-from users.actions import NoResetPage, PasswordChanged, request_reset_for, set_password
+from users.actions import PasswordChanged, set_password
 from users.forms import PasswordForm
+from users.mailing import send_reset_link
 from users.models import User
 from users.views.profile import UserPage
 
@@ -59,16 +61,14 @@ class Password(UserPage, View):
         return needed
 
     def _send_link(self) -> HttpResponse:
-        try:
-            request_reset_for(user=self.user, actor=self.request.user, now=self.now)
-        except NoResetPage:
-            words = _(
-                "No platform of this project has a page for choosing a password: "
-                "name its address in the settings of the platform."
-            )
-            return self._page(self._form(), status=409, error=words)
-        words = _("A link to choose a new password is on its way to %(email)s.")
-        messages.success(self.request, words % {"email": self.user.email})
+        mail = send_reset_link(user=self.user, actor=self.request.user, now=self.now)
+        if mail.state == Mail.State.FAILED:
+            messages.error(self.request, _(mail.failure))  # marked where written
+        elif mail.state == Mail.State.KEPT:
+            messages.warning(self.request, _("No mail server is set up: the mail stays here."))
+        else:
+            words = _("A link to choose a new password is on its way to %(email)s.")
+            messages.success(self.request, words % {"email": self.user.email})
         return HttpResponseRedirect(self.profile_url)
 
     def _set(self, form: PasswordForm) -> HttpResponse:

@@ -21,6 +21,8 @@ from backoffice.core.formatting import instant_text
 from backoffice.core.masking import mask_email, mask_name
 from backoffice.core.periods import Month
 from backoffice.core.permissions import Permission
+from backoffice.jobs.mailing import failed_mails_of
+from backoffice.jobs.models import Mail
 from backoffice.staff.pages import StaffPage
 from subscriptions.selectors import Sources, sources_of
 from users.filters import Viewpoint
@@ -29,7 +31,7 @@ from users.selectors import custom_fields, device_sessions_of
 from users.views.filter_bar import PLACE
 from users.views.payments import PaymentWriter
 from users.views.status_reason import StatusReason
-from users.views.user_rows import RowWriter, acts_allowed
+from users.views.user_rows import RowWriter, acts_allowed, one_click_acts, shown_name
 from users.views.viewing import ViewingWriter
 
 # A longer filter of the list is not carried along.
@@ -41,6 +43,14 @@ class Fact(NamedTuple):
 
     label: str
     value: str
+
+
+class Notice(NamedTuple):
+    """A sentence at the top of the page, and what can be done about it, by POST."""
+
+    text: str
+    action: str = ""
+    url: str = ""
 
 
 class UserPage(StaffPage):
@@ -72,10 +82,8 @@ class UserPage(StaffPage):
 
     def name(self) -> str:
         """Return what the user is called: the name, else the e-mail; masked where it must be."""
-        name = f"{self.user.first_name} {self.user.last_name}".strip()
-        shown = name if self.sees_identity else mask_name(name)
-        email = self.user.email if self.sees_identity else mask_email(self.user.email)
-        return shown or email or str(self.user.public_id)
+        shown = shown_name(self.user, sees_identity=self.sees_identity)
+        return shown or str(self.user.public_id)
 
     @cached_property
     def list_query(self) -> str:
@@ -165,6 +173,7 @@ class Profile(UserPage, View):
             sees_identity=self.sees_identity,
             platform_names={self.user.platform_id: self.user.platform.name},
             actions=list(acts_allowed(self.permissions)),
+            posted=one_click_acts(self.project),
         )
         row = writer.rows([self.user], {self.user.pk: sources.holdings()})[0]
         reason = StatusReason(sources, self.now, self.zone, self.language)
@@ -176,11 +185,24 @@ class Profile(UserPage, View):
             "notices": self._notices(),
         }
 
-    def _notices(self) -> list[str]:
-        """Return what is to be known before anything else is read, a sentence each."""
+    def _notices(self) -> list[Notice]:
+        """Return what is to be known before anything else is read."""
+        notices = []
         if self.user.must_change_password:
-            return [_("The password was set by staff: it must be changed at the next sign-in.")]
-        return []
+            words = _("The password was set by staff: it must be changed at the next sign-in.")
+            notices.append(Notice(words))
+        if self.may(Permission.USERS_SEND_RESET):
+            notices += [self._mail_notice(mail) for mail in failed_mails_of(self.user.public_id)]
+        return notices
+
+    def _mail_notice(self, mail: Mail) -> Notice:
+        words = _("The mail “%(subject)s” of %(day)s could not be sent: %(reason)s")
+        text = words % {
+            "subject": mail.subject,
+            "day": self._instant(mail.created_at),
+            "reason": _(mail.failure),  # Marked where it was written.
+        }
+        return Notice(text, _("Send again"), reverse("jobs:mail-again", args=[mail.pk]))
 
     def _person(self) -> dict[str, Any]:
         """Return personal information and device sessions, and what can be done with them."""

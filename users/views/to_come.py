@@ -27,15 +27,6 @@ class ToCome(UserPage, TemplateView):  # type: ignore[misc]
         raise NotImplementedError
 
 
-class Impersonate(ToCome):
-    """Taking on the user's identity."""
-
-    permission_required = Permission.USERS_IMPERSONATE
-
-    def act(self) -> str:
-        return _("Impersonate")
-
-
 class Delete(ToCome):
     """Deleting the user."""
 

@@ -14,7 +14,7 @@ from django.views import View
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.audit.selectors import acts_since
-from backoffice.core.exports import CsvFile, csv_of
+from backoffice.core.exports import MadeFile, csv_of
 from backoffice.core.periods import midnight
 from backoffice.core.permissions import Permission
 from subscriptions.spans import refresh_statuses
@@ -79,7 +79,7 @@ class FilePage(FilteredUsers, View):
             )
 
     def send(
-        self, made: CsvFile, what: str, told: dict[str, Any], *, target: User | None = None
+        self, made: MadeFile, what: str, told: dict[str, Any], *, target: User | None = None
     ) -> HttpResponseBase:
         """
         Record the file and return it as a download; it is removed when sent.

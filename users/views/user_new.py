@@ -18,6 +18,7 @@ from subscriptions.actions import give_free_copy, register_user
 from subscriptions.selectors import offers_of
 from users.actions import EmailTaken
 from users.forms import NewUserForm
+from users.mailing import invite
 from users.models import User
 from users.selectors import custom_fields
 
@@ -52,6 +53,8 @@ class NewUser(StaffPage):
             give_free_copy(
                 user=user, offer=form.offer, days=days, actor=self.request.user, now=self.now
             )
+        if form.cleaned_data["invite"]:
+            invite(user=user, actor=self.request.user, now=self.now)
         return user
 
     def _user_with(self, email: str) -> User | None:
@@ -71,16 +74,15 @@ class NewUser(StaffPage):
     def _page(
         self, form: NewUserForm, *, status: int = 200, other: User | None = None
     ) -> HttpResponse:
-        free_copy = {"offer", "free_copy_days"} & form.fields.keys()
-        own = {field.key for field in form.custom_fields}
+        free_copy = [name for name in ("offer", "free_copy_days") if name in form.fields]
+        apart = {field.key for field in form.custom_fields} | {"invite", *free_copy}
         context = {
             "title": _("New user"),
             "form": form,
-            "person": [
-                field for field in form.visible_fields() if field.name not in own | free_copy
-            ],
+            "person": [field for field in form.visible_fields() if field.name not in apart],
             "sign_up": [form[field.key] for field in form.custom_fields],
-            "free_copy": [form[name] for name in ("offer", "free_copy_days") if name in free_copy],
+            "free_copy": [form[name] for name in free_copy],
+            "invitation": [form["invite"]],
             "has_platform": bool(form.platforms),
             "other_url": reverse("users:profile", args=[other.public_id]) if other else None,
         }
