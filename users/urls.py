@@ -12,7 +12,7 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
-from users.views.impersonation import Impersonate
+from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.profile import Profile
 from users.views.to_come import Delete
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
@@ -32,6 +32,8 @@ urlpatterns = [
     path("users/<uuid:public_id>/free-copy/", GiveFreeCopy.as_view(), name="free-copy"),
     path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
+    path("impersonations/", ImpersonationRegister.as_view(), name="impersonations"),
+    path("impersonations/switch/", SwitchImpersonation.as_view(), name="impersonation-switch"),
     path("settings/sign-up-fields/", FieldList.as_view(), name="fields"),
     path("settings/sign-up-fields/new/", NewField.as_view(), name="field-new"),
     path("settings/sign-up-fields/<slug:key>/", EditField.as_view(), name="field"),
