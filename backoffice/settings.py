@@ -12,6 +12,7 @@ from backoffice.core.logs import logging_settings
 from backoffice.env import (
     env,
     env_address,
+    env_base_url,
     env_bool,
     env_email,
     env_int,
@@ -317,6 +318,13 @@ LOGGING = logging_settings(with_messages_of_exceptions=not PRODUCTION)
 # HOST:PORT on which /metrics answers; none, no metrics.
 METRICS_ADDR = env("METRICS_ADDR", "")
 
+# --- Providers of payments -----------------------------------------------------------------
+
+# A local server can stand in for Stripe; the keys go there.
+STRIPE_API_BASE = env_base_url("STRIPE_API_BASE", "https://api.stripe.com")
+# The largest event that a provider may send.
+WEBHOOK_MAX_BYTES = 1024 * 1024
+
 # --- People, mail --------------------------------------------------------------------------
 
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
@@ -339,6 +347,8 @@ WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
 
 # Where files are written before they are sent; the system's temporary folder by default.
 EXPORT_DIR = env("EXPORT_DIR", "") or None
+# What takes longer than this within its request becomes a job; at 0 every file of a list does.
+EXPORT_SECONDS_AT_ONCE = env_int("EXPORT_SECONDS_AT_ONCE", 8)
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
 
