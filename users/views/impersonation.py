@@ -180,8 +180,9 @@ class SwitchImpersonation(StaffPage):
 
     def post(self, request: StaffRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
         if not may_switch(request):
-            self._refuse(Permission.SETTINGS_EDIT)
-        if request.POST.get("state") == "on":
+            words = _("Only those whose role covers all projects can switch this.")
+            messages.error(request, words)
+        elif request.POST.get("state") == "on":
             resume(actor=request.user, now=self.now)
             messages.success(request, _("Impersonation was switched on."))
         else:
