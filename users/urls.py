@@ -15,7 +15,13 @@ from users.views.free_copy import GiveFreeCopy
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.profile import Profile
 from users.views.to_come import Delete
-from users.views.user_files import BasicExport, ChartExport, CompleteExport
+from users.views.user_files import (
+    BasicExport,
+    BasicSheet,
+    ChartExport,
+    CompleteExport,
+    CompleteSheet,
+)
 from users.views.user_list import UserList
 from users.views.user_new import NewUser
 
@@ -26,6 +32,8 @@ urlpatterns = [
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
+    path("users/export/basic.xlsx", BasicSheet.as_view(), name="basic-sheet"),
+    path("users/export/complete.xlsx", CompleteSheet.as_view(), name="complete-sheet"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),

@@ -64,6 +64,7 @@ class AuditEvent(models.Model):
         PAYMENT_REFUNDED = "subscriptions.payment.refunded", _("Payment refunded")
         CUSTOMER_ASSIGNED = "subscriptions.customer.assigned", _("Customer assigned")
         EVENT_RETRIED = "subscriptions.event.retried", _("Event tried again")
+        EXPORT_FETCHED = "jobs.export.fetched", _("File fetched")
         JOB_STARTED = "jobs.job.started", _("Job started")
         JOB_CANCELLED = "jobs.job.cancelled", _("Job stopped")
         JOB_RETRIED = "jobs.job.retried", _("Job started again")

@@ -61,6 +61,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.PAYMENT_REFUNDED: _("Asked %(provider)s to refund %(amount)s."),
     _Kind.CUSTOMER_ASSIGNED: _("Assigned a customer of %(provider)s to a user."),
     _Kind.EVENT_RETRIED: _("Tried an event of %(provider)s again."),
+    _Kind.EXPORT_FETCHED: _("Fetched the file %(file)s, %(rows)s rows."),
     _Kind.JOB_STARTED: _("Started the job %(job)s."),
     _Kind.JOB_CANCELLED: _("Stopped the job %(job)s."),
     _Kind.JOB_RETRIED: _("Started the job %(job)s again."),
