@@ -15,6 +15,7 @@ from users.views.fields import (
 from users.views.free_copy import GiveFreeCopy
 from users.views.impersonation import Impersonate
 from users.views.password import Password
+from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.profile import Profile
 from users.views.to_come import Delete
 from users.views.user_files import (
@@ -60,6 +61,8 @@ urlpatterns = [
     path("users/<uuid:public_id>/viewing.csv", ViewingExport.as_view(), name="viewing-file"),
     path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
+    path("impersonations/", ImpersonationRegister.as_view(), name="impersonations"),
+    path("impersonations/switch/", SwitchImpersonation.as_view(), name="impersonation-switch"),
     path("settings/sign-up-fields/", FieldList.as_view(), name="fields"),
     path("settings/sign-up-fields/new/", NewField.as_view(), name="field-new"),
     path("settings/sign-up-fields/<slug:key>/", EditField.as_view(), name="field"),
