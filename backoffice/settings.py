@@ -347,6 +347,8 @@ WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
 
 # Where files are written before they are sent; the system's temporary folder by default.
 EXPORT_DIR = env("EXPORT_DIR", "") or None
+# What takes longer than this within its request becomes a job; at 0 every file of a list does.
+EXPORT_SECONDS_AT_ONCE = env_int("EXPORT_SECONDS_AT_ONCE", 8)
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
 
@@ -357,3 +359,14 @@ IMPERSONATION = env_bool("IMPERSONATION", default=True)
 IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
 IMPERSONATION_TICKET_SECONDS = 60
 IMPERSONATION_MINUTES = 30
+
+# --- Demo platform -------------------------------------------------------------------------
+
+# The small built-in platform shows the way from end to end; production has real ones.
+if not PRODUCTION:
+    INSTALLED_APPS.append("backoffice.demo_platform")
+    # Before anything looks at cookies.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware"),
+        "backoffice.demo_platform.middleware.OwnCookies",
+    )

@@ -80,7 +80,7 @@ def register_user(*, user: User, actor: Actor, now: datetime) -> User:
 
     :raises users.actions.EmailTaken: if the project has the address.
     """
-    _lock_address(user.project_id, email_key(user.email))
+    lock_address(user.project_id, email_key(user.email))
     create_user(user=user, actor=actor, now=now)
     _hand_over_what_waits(user, now=now)
     return user
@@ -104,7 +104,7 @@ def change_user(
     """
     new_key = email_key(str(changes.get("email", user.email)))
     if new_key != user.email_key:
-        _lock_address(user.project_id, new_key)
+        lock_address(user.project_id, new_key)
     edited = edit_user(user=user, changes=changes, actor=actor, now=now, version=version)
     if password_hash:
         set_password(user=edited, password_hash=password_hash, actor=actor, now=now)
@@ -140,7 +140,8 @@ def _hand_over_what_waits(user: User, *, now: datetime) -> None:
         rebuild_spans([user.pk], now=now)
 
 
-def _lock_address(project_id: int, key: str) -> None:
+def lock_address(project_id: int, key: str) -> None:
+    """Line up with whoever gives something to the address or makes its account."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_ADDRESS, [f"address {project_id} {key}"])
 
@@ -387,7 +388,7 @@ def derive_free_copy(free_copy: FreeCopy) -> None:
 
 
 def _account_of(project_id: int, key: str) -> User | None:
-    _lock_address(project_id, key)
+    lock_address(project_id, key)
     return User.objects.filter(project_id=project_id, email_key=key, deleted_at=None).first()
 
 

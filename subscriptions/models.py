@@ -5,11 +5,15 @@ Sources (subscriptions, purchases, free copies) are written by `subscriptions.ac
 which derives the spans in the same transaction.
 """
 
+from datetime import datetime
+from typing import Self
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from backoffice.core.instants import within_bounds
 from backoffice.projects.models import Platform, Project
@@ -88,12 +92,67 @@ class Source(models.Model):
     class Meta:
         abstract = True
 
+    def has_access_at(self, instant: datetime) -> bool:
+        """Tell whether this source alone lets its user watch at the instant."""
+        if self.access_start is None or self.access_start > instant:
+            return False
+        return self.access_end is None or self.access_end > instant
+
 
 def access_constraint(name: str) -> models.CheckConstraint:
     """Return the promise that an access ends after it starts, and has a start if it has an end."""
     return models.CheckConstraint(
         condition=Q(access_end=None) | Q(access_start__lt=F("access_end")), name=name
     )
+
+
+class GivenState(models.TextChoices):
+    """How far a free copy or a gift is, for those who gave it."""
+
+    PENDING = "pending", pgettext_lazy("free copy or gift", "Pending")
+    ENABLED = "enabled", pgettext_lazy("free copy or gift", "Enabled")
+    EXPIRED = "expired", pgettext_lazy("free copy or gift", "Expired")
+    DONE = "done", pgettext_lazy("free copy or gift", "Done")
+
+
+GAVE_ACCESS = Q(access_start__isnull=False)
+
+
+def is_over(now: datetime) -> Q:
+    """Return the condition that a source gave access and does so no more."""
+    return GAVE_ACCESS & Q(access_end__lte=now)
+
+
+class GiftQuerySet(models.QuerySet["Purchase"]):
+    def gifts(self) -> Self:
+        return self.filter(type=Purchase.Type.GIFT)
+
+    def in_state(self, state: str, now: datetime) -> Self:
+        """Keep gifts in the state; see `Purchase.given_state`."""
+        waits = Q(access_start=None, recipient=None, status=Purchase.Status.ACTIVE)
+        waits &= Q(expires_at=None) | Q(expires_at__gt=now)
+        return self.gifts().filter(_given_in(state, waits=waits, late=~waits, now=now))
+
+
+class FreeCopyQuerySet(models.QuerySet["FreeCopy"]):
+    def in_state(self, state: str, now: datetime) -> Self:
+        """Keep copies in the state; see `FreeCopy.given_state`."""
+        unused = Q(access_start=None, revoked_at=None)
+        late = unused & Q(activate_by__lte=now)
+        waits = unused & (Q(activate_by=None) | Q(activate_by__gt=now))
+        taken_back = Q(access_start=None, revoked_at__isnull=False)
+        return self.filter(_given_in(state, waits=waits, late=late, now=now, done=taken_back))
+
+
+def _given_in(state: str, *, waits: Q, late: Q, now: datetime, done: Q | None = None) -> Q:
+    over = is_over(now)
+    conditions = {
+        GivenState.PENDING: waits,
+        GivenState.ENABLED: GAVE_ACCESS & (Q(access_end=None) | Q(access_end__gt=now)),
+        GivenState.EXPIRED: Q(access_start=None) & late,
+        GivenState.DONE: over | done if done else over,
+    }
+    return conditions[GivenState(state)]
 
 
 class Subscription(Source):
@@ -108,6 +167,9 @@ class Subscription(Source):
         PAUSED = "paused", _("Paused")
         INCOMPLETE = "incomplete", _("Incomplete")
         INCOMPLETE_EXPIRED = "incomplete_expired", _("Incomplete, expired")
+
+    # The provider's states that read Active; all others read Cancelled.
+    RUNNING = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE})
 
     user = models.ForeignKey(User, models.PROTECT, related_name="subscriptions")
     provider = models.CharField(max_length=6, choices=Provider)
@@ -163,10 +225,16 @@ class Subscription(Source):
                 include=["access_start", "access_end"],
                 name="subscription_by_offer",
             ),
+            models.Index(fields=["project", "started_at", "id"], name="subscription_by_time"),
         )
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    def is_held_at(self, instant: datetime) -> bool:
+        """Tell which of the seed's two words fits: Active, trial and late payment included."""
+        is_running = self.access_end is None or self.access_end > instant
+        return self.status in self.RUNNING and is_running
 
 
 class Purchase(Source):
@@ -205,6 +273,8 @@ class Purchase(Source):
         User, models.PROTECT, null=True, blank=True, related_name="accesses_by_purchase"
     )
 
+    objects = GiftQuerySet.as_manager()
+
     class Meta:
         constraints = (
             models.UniqueConstraint(
@@ -233,10 +303,29 @@ class Purchase(Source):
                 condition=~Q(recipient_email_key=""),
                 name="purchase_waiting_for_recipient",
             ),
+            models.Index(fields=["project", "purchased_at", "id"], name="purchase_by_time"),
         )
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    def status_at(self, instant: datetime) -> Status:
+        """Return the status by the clock: sent as active, it reads Expired once it ended."""
+        ends = (self.expires_at, self.access_end)
+        is_over = any(end is not None and end <= instant for end in ends)
+        if self.status == self.Status.ACTIVE and is_over:
+            return self.Status.EXPIRED
+        return self.Status(self.status)
+
+    def given_state(self, now: datetime) -> GivenState:
+        """Return how far a gift is: it waits while its recipient has no account."""
+        if self.access_start is not None:
+            is_done = self.access_end is not None and self.access_end <= now
+            return GivenState.DONE if is_done else GivenState.ENABLED
+        is_late = self.expires_at is not None and self.expires_at <= now
+        if self.recipient_id is None and self.status == self.Status.ACTIVE and not is_late:
+            return GivenState.PENDING
+        return GivenState.EXPIRED
 
 
 class FreeCopy(Source):
@@ -253,6 +342,8 @@ class FreeCopy(Source):
     activate_by = models.DateTimeField(null=True, blank=True)
     activated_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = FreeCopyQuerySet.as_manager()
 
     class Meta:
         constraints = (
@@ -273,10 +364,22 @@ class FreeCopy(Source):
                 condition=~Q(email_key=""),
                 name="free_copy_waiting_for_user",
             ),
+            models.Index(fields=["project", "sent_at", "id"], name="free_copy_by_time"),
         )
 
     def __str__(self) -> str:
         return self.reference
+
+    def given_state(self, now: datetime) -> GivenState:
+        """Return how far it is: what was taken back before it was used is done."""
+        if self.access_start is not None:
+            is_done = self.access_end is not None and self.access_end <= now
+            return GivenState.DONE if is_done else GivenState.ENABLED
+        if self.revoked_at is not None:
+            return GivenState.DONE
+        if self.activate_by is not None and self.activate_by <= now:
+            return GivenState.EXPIRED
+        return GivenState.PENDING
 
 
 class AccessSpan(models.Model):

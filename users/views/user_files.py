@@ -14,7 +14,7 @@ from django.views import View
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.audit.selectors import acts_since
-from backoffice.core.exports import CsvFile, csv_of
+from backoffice.core.exports import MadeFile, csv_of
 from backoffice.core.periods import midnight
 from backoffice.core.permissions import Permission
 from subscriptions.spans import refresh_statuses
@@ -73,7 +73,7 @@ class FilePage(FilteredUsers, View):
                 [message for messages in asked.form.errors.values() for message in messages]
             )
 
-    def send(self, made: CsvFile, what: str, told: dict[str, Any]) -> HttpResponseBase:
+    def send(self, made: MadeFile, what: str, told: dict[str, Any]) -> HttpResponseBase:
         """Record the file and return it as a download; it is removed when sent."""
         facts = {"file": what, "rows": made.rows, "sha256": made.sha256}
         try:
