@@ -13,9 +13,8 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
-from users.views.impersonation import Impersonate
-from users.views.password import Password
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
+from users.views.password import Password
 from users.views.profile import Profile
 from users.views.to_come import Delete
 from users.views.user_files import (
