@@ -231,6 +231,8 @@ def serve(rest: list[str]) -> int:
         manage("prepare")
         if not is_production and not options.no_demo and has_command("demo_data"):
             fill(url)
+        if not is_production and has_command("place_demo_platform"):
+            manage("place_demo_platform", str(options.port))
         logs = folder_for_logs(postgres.data_folder())
         with contextlib.ExitStack() as children:
             programs = [start(children, "web", [*WEB], logs)]

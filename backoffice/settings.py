@@ -12,6 +12,7 @@ from backoffice.core.logs import logging_settings
 from backoffice.env import (
     env,
     env_address,
+    env_base_url,
     env_bool,
     env_email,
     env_int,
@@ -317,6 +318,13 @@ LOGGING = logging_settings(with_messages_of_exceptions=not PRODUCTION)
 # HOST:PORT on which /metrics answers; none, no metrics.
 METRICS_ADDR = env("METRICS_ADDR", "")
 
+# --- Providers of payments -----------------------------------------------------------------
+
+# A local server can stand in for Stripe; the keys go there.
+STRIPE_API_BASE = env_base_url("STRIPE_API_BASE", "https://api.stripe.com")
+# The largest event that a provider may send.
+WEBHOOK_MAX_BYTES = 1024 * 1024
+
 # --- People, mail --------------------------------------------------------------------------
 
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
@@ -351,3 +359,14 @@ IMPERSONATION = env_bool("IMPERSONATION", default=True)
 IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
 IMPERSONATION_TICKET_SECONDS = 60
 IMPERSONATION_MINUTES = 30
+
+# --- Demo platform -------------------------------------------------------------------------
+
+# The small built-in platform shows the way from end to end; production has real ones.
+if not PRODUCTION:
+    INSTALLED_APPS.append("backoffice.demo_platform")
+    # Before anything looks at cookies.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware"),
+        "backoffice.demo_platform.middleware.OwnCookies",
+    )

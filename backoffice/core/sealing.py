@@ -1,33 +1,37 @@
-"""Texts kept so that a dump of the database does not tell them."""
+"""Encryption of what is kept and read again by this service alone."""
 
 import base64
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
-from django.utils.encoding import force_bytes
+from cryptography.fernet import Fernet, InvalidToken
+from django.utils.crypto import salted_hmac
+
+
+class SealBroken(Exception):
+    """What was sealed cannot be read: `SECRET_KEY` is another one now, or the text was changed."""
+
+
+def fernet(purpose: str, secret: bytes = b"") -> Fernet:
+    """
+    Return what closes and opens texts of one purpose.
+
+    The key follows from `SECRET_KEY`, the purpose and a secret that need not be kept.
+    """
+    digest = salted_hmac(purpose, secret, algorithm="sha256").digest()
+    return Fernet(base64.urlsafe_b64encode(digest))
 
 
 def seal(text: str, *, purpose: str) -> str:
-    """Return the text encrypted for one purpose."""
-    return _cipher(purpose).encrypt(text.encode()).decode()
+    """Return the text encrypted."""
+    return fernet(purpose).encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str, *, purpose: str) -> str | None:
-    """Return the text; `None` if it was sealed for something else or with a lost key."""
+def unseal(sealed: str, *, purpose: str) -> str:
+    """
+    Return the text that was sealed for the same purpose.
+
+    :raises SealBroken: if it cannot be read.
+    """
     try:
-        return _cipher(purpose).decrypt(sealed.encode()).decode()
-    except InvalidToken:
-        return None
-
-
-def _cipher(purpose: str) -> MultiFernet:
-    """Return the cipher of the secret key; the keys before it still decrypt."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return MultiFernet([Fernet(_derived(key, purpose)) for key in keys])
-
-
-def _derived(key: str | bytes, purpose: str) -> bytes:
-    derivation = HKDF(SHA256(), length=32, salt=None, info=f"backoffice {purpose}".encode())
-    return base64.urlsafe_b64encode(derivation.derive(force_bytes(key)))
+        return fernet(purpose).decrypt(sealed.encode()).decode()
+    except InvalidToken as error:
+        raise SealBroken from error

@@ -21,6 +21,7 @@ WHOLE = {
     "users_impersonation",
     "subscriptions_accessspan",
     "subscriptions_freecopy",
+    "subscriptions_providercustomer",
     "subscriptions_purchase",
     "subscriptions_subscription",
     "users_resetrequest",
