@@ -16,6 +16,16 @@ from users.views.impersonation import Impersonate
 from users.views.profile import Profile
 from users.views.to_come import Delete
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
+from users.views.user_import import (
+    Confirm,
+    ImportList,
+    ImportState,
+    MatchColumns,
+    RefusedRows,
+    Template,
+    Undo,
+    Upload,
+)
 from users.views.user_list import UserList
 from users.views.user_new import NewUser
 
@@ -27,6 +37,16 @@ urlpatterns = [
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+    path("users/import/", Upload.as_view(), name="import"),
+    path("users/import/template.csv", Template.as_view(), name="import-template"),
+    path("users/import/<uuid:public_id>/", ImportState.as_view(), name="import-one"),
+    path("users/import/<uuid:public_id>/columns/", MatchColumns.as_view(), name="import-columns"),
+    path("users/import/<uuid:public_id>/confirm/", Confirm.as_view(), name="import-confirm"),
+    path("users/import/<uuid:public_id>/undo/", Undo.as_view(), name="import-undo"),
+    path(
+        "users/import/<uuid:public_id>/refused.csv", RefusedRows.as_view(), name="import-refused"
+    ),
+    path("imports/", ImportList.as_view(), name="imports"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
     path("users/<uuid:public_id>/free-copy/", GiveFreeCopy.as_view(), name="free-copy"),
