@@ -336,6 +336,8 @@ MAIL_KEPT_DAYS = 90
 # Where nobody's account is at stake, the register shows what a mail's secret link is.
 MAIL_SHOWS_SECRETS = not PRODUCTION
 INVITATION_DAYS = 7
+# The link of a staff invitation; nothing else uses Django's tokens.
+PASSWORD_RESET_TIMEOUT = INVITATION_DAYS * 24 * 3600
 
 # --- Background work -----------------------------------------------------------------------
 

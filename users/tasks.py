@@ -1,16 +1,19 @@
 """What the queue calls about users."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from procrastinate.contrib.django import app
 
 from backoffice.core.permissions import Permission
 from backoffice.jobs.models import Job
 from backoffice.jobs.running import Running, job
 from users.actions import SEND_RESET_TASK
+from users.exports import EXPORT_JOB, build_export
 from users.imports.applying import apply
 from users.imports.checking import check
 from users.imports.expiry import expire_imports
@@ -75,3 +78,24 @@ def _step(step: Any, running: Running) -> dict[str, Any]:
 def expire(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
     """Remove the files and rows of imports whose time is over."""
     expire_imports(now=timezone.now())
+
+
+def _page_of_file(of: Job) -> str:
+    # The arguments are dropped when it is done, the result is there from then on.
+    return reverse("jobs:export", args=[(of.result or of.arguments)["export"]])
+
+
+def _rows_in_words(result: Mapping[str, Any]) -> str:
+    rows = result["rows"]
+    return ngettext("%(n)s row.", "%(n)s rows.", rows) % {"n": rows}
+
+
+@job(
+    EXPORT_JOB,
+    label=_("Make a file"),
+    permission=Permission.USERS_EXPORT,
+    address=_page_of_file,
+    outcome=_rows_in_words,
+)
+def export(running: Running) -> dict[str, Any]:
+    return build_export(running)

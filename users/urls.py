@@ -15,7 +15,13 @@ from users.views.free_copy import GiveFreeCopy
 from users.views.impersonation import Impersonate
 from users.views.profile import Profile
 from users.views.to_come import Delete
-from users.views.user_files import BasicExport, ChartExport, CompleteExport
+from users.views.user_files import (
+    BasicExport,
+    BasicSheet,
+    ChartExport,
+    CompleteExport,
+    CompleteSheet,
+)
 from users.views.user_import import (
     Confirm,
     ImportList,
@@ -36,6 +42,8 @@ urlpatterns = [
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
+    path("users/export/basic.xlsx", BasicSheet.as_view(), name="basic-sheet"),
+    path("users/export/complete.xlsx", CompleteSheet.as_view(), name="complete-sheet"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
     path("users/import/", Upload.as_view(), name="import"),
     path("users/import/template.csv", Template.as_view(), name="import-template"),
