@@ -518,14 +518,35 @@ class AttemptAllowance(models.Model):
         return f"{self.attempts_left:.1f} left"
 
 
+class ImpersonationState(models.TextChoices):
+    """How an impersonation stands at an instant."""
+
+    WAITING = "waiting", _("Ticket handed out")
+    RUNNING = "running", _("Goes on")
+    ENDED = "ended", _("Ended")
+    UNUSED = "unused", _("Ticket never redeemed")
+
+
 class ImpersonationQuerySet(models.QuerySet["Impersonation"]):
+    def in_state(self, state: str, now: datetime) -> Self:
+        """Keep those that stand so at this instant."""
+        is_redeemed = Q(redeemed_at__isnull=False)
+        is_over = Q(ended_at__isnull=False)
+        conditions = {
+            ImpersonationState.WAITING: ~is_redeemed & ~is_over & Q(ticket_expires_at__gt=now),
+            ImpersonationState.RUNNING: is_redeemed & ~is_over & Q(expires_at__gt=now),
+            ImpersonationState.ENDED: is_redeemed & (is_over | Q(expires_at__lte=now)),
+            ImpersonationState.UNUSED: ~is_redeemed & (is_over | Q(ticket_expires_at__lte=now)),
+        }
+        return self.filter(conditions[ImpersonationState(state)])
+
     def redeemable(self, now: datetime) -> Self:
         """Keep those whose ticket still opens the platform."""
-        return self.filter(redeemed_at=None, ended_at=None, ticket_expires_at__gt=now)
+        return self.in_state(ImpersonationState.WAITING, now)
 
     def running(self, now: datetime) -> Self:
         """Keep those that a platform shows at this instant."""
-        return self.filter(redeemed_at__isnull=False, ended_at=None, expires_at__gt=now)
+        return self.in_state(ImpersonationState.RUNNING, now)
 
 
 class Impersonation(models.Model):
@@ -597,6 +618,13 @@ class Impersonation(models.Model):
 
     def __str__(self) -> str:
         return f"impersonation {self.id}"
+
+    def state(self, now: datetime) -> ImpersonationState:
+        """Return how it stands at this instant, as `in_state` does."""
+        if self.redeemed_at is None:
+            is_late = self.ended_at is not None or self.ticket_expires_at <= now
+            return ImpersonationState.UNUSED if is_late else ImpersonationState.WAITING
+        return ImpersonationState.ENDED if self.ended_by(now) else ImpersonationState.RUNNING
 
     def ended_by(self, now: datetime) -> datetime | None:
         """Return when it ended, if it has by now; a ticket that nobody redeemed never began."""

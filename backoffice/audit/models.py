@@ -58,6 +58,8 @@ class AuditEvent(models.Model):
         FIELD_ARCHIVED = "users.field.archived", _("Sign-up field archived")
         FIELD_RESTORED = "users.field.restored", _("Sign-up field restored")
         FREE_COPY_GIVEN = "subscriptions.free_copy.given", _("Free copy given")
+        SESSIONS_ENDED = "users.device_session.ended", _("Device sessions ended")
+        VIEWING_EXPORTED = "users.viewing.exported", _("Viewing of a user exported")
         FREE_COPY_CHANGED = "subscriptions.free_copy.changed", _("Free copy changed")
         FREE_COPY_REVOKED = "subscriptions.free_copy.revoked", _("Free copy taken back")
         GIFT_CHANGED = "subscriptions.gift.changed", _("Gift changed")

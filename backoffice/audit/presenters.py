@@ -56,6 +56,8 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.FIELD_ARCHIVED: _("Archived the sign-up field %(key)s."),
     _Kind.FIELD_RESTORED: _("Restored the sign-up field %(key)s."),
     _Kind.FREE_COPY_GIVEN: _("Gave access for %(days)s days (offer %(offer)s)."),
+    _Kind.SESSIONS_ENDED: _("Ended %(sessions)s device sessions of a user."),
+    _Kind.VIEWING_EXPORTED: _("Exported the viewing of a user, %(rows)s rows."),
     _Kind.FREE_COPY_CHANGED: _("Changed the free copy %(reference)s."),
     _Kind.FREE_COPY_REVOKED: _("Took back the free copy %(reference)s."),
     _Kind.GIFT_CHANGED: _("Changed the gift %(reference)s."),

@@ -79,6 +79,7 @@ MENU: tuple[tuple[StrOrPromise, tuple[Entry, ...]], ...] = (
             Entry(_("Project"), "projects:settings", Permission.SETTINGS_VIEW),
             Entry(_("Platforms and keys"), "projects:platforms", Permission.SETTINGS_VIEW),
             Entry(_("Sign-up fields"), "users:fields", Permission.SETTINGS_VIEW),
+            Entry(_("Payments"), "subscriptions:payment-settings", Permission.SETTINGS_VIEW),
             Entry(_("Staff and roles"), "staff:list", Permission.STAFF_MANAGE),
         ),
     ),
