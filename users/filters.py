@@ -38,6 +38,7 @@ from users.models import (
     ImpersonationQuerySet,
     ImpersonationState,
     User,
+    UserImport,
     UserQuerySet,
     UserSearch,
 )
@@ -596,6 +597,22 @@ def _checker_of(field: CustomField) -> Callable[[str], bool]:
         return True
 
     return is_storable
+
+
+class ImportFilter(RegisterFilter):
+    """Which imports the register shows: who, when, state."""
+
+    instant = "created_at"
+    who = django_filters.CharFilter(label=gettext_lazy("Who"), method="by_actor", max_length=254)
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=UserImport.State.choices
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = UserImport
+
+    def by_actor(self, imports: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        return imports.filter(Q(actor__name__icontains=text) | Q(actor__email__icontains=text))
 
 
 class ImpersonationFilter(RegisterFilter):

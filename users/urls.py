@@ -24,6 +24,16 @@ from users.views.user_files import (
     CompleteExport,
     CompleteSheet,
 )
+from users.views.user_import import (
+    Confirm,
+    ImportList,
+    ImportState,
+    MatchColumns,
+    RefusedRows,
+    Template,
+    Undo,
+    Upload,
+)
 from users.views.user_list import UserList
 from users.views.user_new import NewUser
 from users.views.viewing_files import ViewingExport, ViewingGraphExport
@@ -38,6 +48,16 @@ urlpatterns = [
     path("users/export/basic.xlsx", BasicSheet.as_view(), name="basic-sheet"),
     path("users/export/complete.xlsx", CompleteSheet.as_view(), name="complete-sheet"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+    path("users/import/", Upload.as_view(), name="import"),
+    path("users/import/template.csv", Template.as_view(), name="import-template"),
+    path("users/import/<uuid:public_id>/", ImportState.as_view(), name="import-one"),
+    path("users/import/<uuid:public_id>/columns/", MatchColumns.as_view(), name="import-columns"),
+    path("users/import/<uuid:public_id>/confirm/", Confirm.as_view(), name="import-confirm"),
+    path("users/import/<uuid:public_id>/undo/", Undo.as_view(), name="import-undo"),
+    path(
+        "users/import/<uuid:public_id>/refused.csv", RefusedRows.as_view(), name="import-refused"
+    ),
+    path("imports/", ImportList.as_view(), name="imports"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
     path("users/<uuid:public_id>/free-copy/", GiveFreeCopy.as_view(), name="free-copy"),
