@@ -27,6 +27,7 @@ from analytics.partitions import (
 )
 from analytics.rollups import rebuild_users
 from backoffice.projects.models import Platform
+from users.selectors import deleted_among
 
 # A player may have begun a little before its clock says so.
 SLACK_SECONDS = 60
@@ -129,7 +130,11 @@ def _user_ids(public_ids: set[str], platform: Platform) -> dict[str, int | None]
     """Return the project's users among these; None for one who was deleted."""
     with connection.cursor() as cursor:
         cursor.execute(FIND_USERS, {"users": list(public_ids), "project": platform.project_id})
-        return dict(cursor.fetchall())
+        found: dict[str, int | None] = dict(cursor.fetchall())
+    missing = public_ids - found.keys()
+    if missing:
+        found |= dict.fromkeys(deleted_among(missing, project_id=platform.project_id))
+    return found
 
 
 def _content_ids(references: set[str], platform: Platform) -> dict[str, int]:

@@ -18,6 +18,11 @@ Kind = AccessSpan.Kind
 
 TRIAL_ENDING = timedelta(days=3)
 
+# States in which nothing will ever be charged again.
+ENDED = frozenset({Subscription.Status.CANCELED, Subscription.Status.INCOMPLETE_EXPIRED})
+# Whose customers cancel with the store itself: nobody else can.
+STORES = frozenset({Provider.GOOGLE, Provider.APPLE})
+
 
 @dataclass(frozen=True, slots=True)
 class SpanCounts:
@@ -540,3 +545,9 @@ def purchases_of(user_id: int) -> list[Purchase]:
     """Return what the user bought, gifts for others included, with offers, the latest first."""
     rows = Purchase.objects.filter(user=user_id).select_related("offer")
     return list(rows.order_by("-purchased_at", "-pk"))
+
+
+def charged_subscriptions(user_ids: Sequence[int], *, now: datetime) -> QuerySet[Subscription]:
+    """Return the subscriptions of these users for which somebody may still be charged."""
+    may_go_on = Q(ended_at=None) | Q(ended_at__gt=now)
+    return Subscription.objects.filter(may_go_on, user_id__in=user_ids).exclude(status__in=ENDED)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -73,12 +74,15 @@ def _custom_fields(kind: ListFile, asked: BasicFileFilter) -> Iterable[CustomFie
     return [by_key[key] for key in dict.fromkeys(keys)]
 
 
-def write_list(asked: BasicFileFilter, columns: list[Column]) -> CsvFile:
-    """Return the file of the filter's rows, in the list's order."""
+def write_list(
+    asked: BasicFileFilter, columns: list[Column], *, chosen: set[UUID] | None = None
+) -> CsvFile:
+    """Return the file of the filter's rows in the list's order, of those chosen if some are."""
     sees_identity = asked.viewpoint.sees_identity
     in_words = asked.values["headers"] == "words"
     cells = [column.expression if sees_identity else column.masked for column in columns]
-    rows = asked.rows.order_by(*asked.ordering.order_by()).values_list(*cells)
+    users = asked.rows if chosen is None else asked.rows.filter(public_id__in=chosen)
+    rows = users.order_by(*asked.ordering.order_by()).values_list(*cells)
     return write_csv(
         [str(column.label) if in_words else column.column_name for column in columns],
         rows,

@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from analytics.selectors import viewers_in
+from analytics.selectors import deleted_viewers, viewers_in
 from backoffice.core.figures import Counted, Grain
 from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesField
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
@@ -423,7 +423,11 @@ class UserFilter(ChartFilter):
         counted = self.qs.aggregate(
             total=Count("pk", filter=Q(deleted_at=None)), deleted=Count("deleted_at")
         )
-        return Totals(counted["total"], counted["deleted"])
+        deleted = counted["deleted"]
+        if self.values["counted"] == Counted.VIEWERS and not self.instants:
+            # No row says who they were.
+            deleted += deleted_viewers(self.scope, self.window)
+        return Totals(counted["total"], deleted)
 
     @property
     def _is_search_alone(self) -> bool:

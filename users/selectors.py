@@ -1,16 +1,18 @@
-"""Questions about accounts: how many were created, and which sign-up fields a project has."""
+"""Questions about accounts: how many were created, which are gone, which fields they have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
 
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.selectors import targets_of
 from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
 from backoffice.core.tokens import hash_of_token, owner_of_token
 from backoffice.projects.models import Project
-from users.models import CustomField, PasswordReset, RegistrationDay
+from users.models import CustomField, PasswordReset, RegistrationDay, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +124,12 @@ def live_reset(project: Project, token: str, *, now: datetime) -> PasswordReset 
         token_hash=hash_of_token(token),
         expires_at__gt=now,
     ).first()
+
+
+def deleted_among(public_ids: Iterable[str], *, project_id: int) -> set[str]:
+    """
+    Return those of the ids, in their usual form, that belonged to users deleted since.
+
+    A stub has another id: the audit trail alone still knows whom a platform speaks of.
+    """
+    return targets_of(AuditEvent.Kind.USER_DELETED, public_ids, target=User, project_id=project_id)

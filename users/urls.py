@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from users.views.deletion import Deleted, DeleteUser, DeleteUsers
 from users.views.edit import Edit
 from users.views.fields import (
     ArchiveField,
@@ -12,7 +13,7 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.profile import Profile
-from users.views.to_come import Delete, Impersonate
+from users.views.to_come import Impersonate
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
 from users.views.user_list import UserList
 
@@ -23,9 +24,11 @@ urlpatterns = [
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+    path("users/delete/", DeleteUsers.as_view(), name="delete-several"),
+    path("users/deleted/<uuid:deletion>/", Deleted.as_view(), name="deleted"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
-    path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
+    path("users/<uuid:public_id>/delete/", DeleteUser.as_view(), name="delete"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
     path("settings/sign-up-fields/", FieldList.as_view(), name="fields"),
     path("settings/sign-up-fields/new/", NewField.as_view(), name="field-new"),

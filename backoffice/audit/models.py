@@ -35,6 +35,7 @@ class AuditEvent(models.Model):
         FIELD_EDITED = "users.field.edited", _("Sign-up field edited")
         FIELD_ARCHIVED = "users.field.archived", _("Sign-up field archived")
         FIELD_RESTORED = "users.field.restored", _("Sign-up field restored")
+        USER_DELETED = "users.user.deleted", _("User deleted")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
         JOB_STARTED = "jobs.job.started", _("Job started")

@@ -32,6 +32,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.FIELD_EDITED: _("Edited the sign-up field %(key)s."),
     _Kind.FIELD_ARCHIVED: _("Archived the sign-up field %(key)s."),
     _Kind.FIELD_RESTORED: _("Restored the sign-up field %(key)s."),
+    _Kind.USER_DELETED: _("Deleted a user; %(views)s views were kept without identity."),
     _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
     _Kind.JOB_STARTED: _("Started the job %(job)s."),

@@ -1,4 +1,4 @@
-"""Questions to the audit trail that limits depend on."""
+"""Questions to the audit trail that acts depend on."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,3 +20,17 @@ def acts_since(
         actor_id=actor.pk,
         outcome=AuditEvent.Outcome.DONE,
     ).count()
+
+
+def targets_of(
+    kind: AuditEvent.Kind, target_ids: Iterable[str], *, target: type[Model], project_id: int
+) -> set[str]:
+    """Return those of the ids of such targets to which this was done on the project."""
+    events = AuditEvent.objects.filter(
+        kind=kind,
+        project_id=project_id,
+        target_type=target._meta.label_lower,
+        target_id__in=list(target_ids),
+        outcome=AuditEvent.Outcome.DONE,
+    )
+    return set(events.values_list("target_id", flat=True))

@@ -1,9 +1,11 @@
 """Changes to projects, platforms and their keys."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -11,7 +13,7 @@ from django.db import transaction
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
-from backoffice.projects.models import ApiKey, Platform, Project
+from backoffice.projects.models import ApiKey, Platform, Project, StoredAnswer
 from backoffice.projects.selectors import hash_of_key
 
 KEY_PREFIX = "bk_"
@@ -140,6 +142,11 @@ def check_home_url(url: str) -> None:
         raise ProjectRefused("The address holds a user name or password: leave it out.")
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise ProjectRefused(f"{url!r} is not encrypted: use https (http only on this machine).")
+
+
+def forget_answers(target_ids: Iterable[UUID]) -> None:
+    """Remove the answers kept for repeats that are about these users."""
+    StoredAnswer.objects.filter(target_id__in=list(target_ids)).delete()
 
 
 def _save_checked(row: Project | Platform) -> None:

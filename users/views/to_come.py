@@ -34,12 +34,3 @@ class Impersonate(ToCome):
 
     def act(self) -> str:
         return _("Impersonate")
-
-
-class Delete(ToCome):
-    """Deleting the user."""
-
-    permission_required = Permission.USERS_DELETE
-
-    def act(self) -> str:
-        return _("Delete")

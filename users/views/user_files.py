@@ -1,7 +1,8 @@
 """The files of the Users page: the chart's, the basic and the complete list."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -30,7 +31,7 @@ from users.exports import (
 )
 from users.filters import DELIMITERS, ChartFileFilter, ChartFilter
 from users.views.activity_chart import activity_by_day, days_shown
-from users.views.user_list import FilteredUsers
+from users.views.user_list import FilteredUsers, public_ids
 
 FILES_TAKEN = (AuditEvent.Kind.USERS_EXPORTED, AuditEvent.Kind.CHART_EXPORTED)
 
@@ -38,7 +39,7 @@ FILES_TAKEN = (AuditEvent.Kind.USERS_EXPORTED, AuditEvent.Kind.CHART_EXPORTED)
 class FilePage(FilteredUsers, View):
     """A file: refused in words, or whole, with a line in the audit trail."""
 
-    http_method_names = ("get", "head")
+    http_method_names: Sequence[str] = ("get", "head")
     audit_kind: ClassVar[AuditEvent.Kind]
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
@@ -113,6 +114,7 @@ class ListExport(FilePage):
     """The users of the list, in its order."""
 
     permission_required = Permission.USERS_EXPORT
+    http_method_names = ("get", "head", "post")
     audit_kind = AuditEvent.Kind.USERS_EXPORTED
     kind: ClassVar[ListFile]
 
@@ -120,13 +122,36 @@ class ListExport(FilePage):
         asked = self.filter_by(self.kind.filterset)
         self.checked(asked)
         columns = columns_asked(self.kind, asked, language=self.language)
+        chosen = self._chosen()
         refresh_statuses(project_id=self.project.pk, now=self.now)
-        made = write_list(asked, columns)
-        told = {
+        made = write_list(asked, columns, chosen=chosen)
+        told: dict[str, Any] = {
             "filter": filter_for_audit(asked),
             "columns": [column.column_name for column in columns],
         }
+        if chosen is not None:
+            told["chosen"] = len(chosen)
         return self.send(made, f"users-{self.kind.name}", told)
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return the file of the users that were ticked, within the filter."""
+        return self.get(*args, **kwargs)
+
+    def _chosen(self) -> set[UUID] | None:
+        """
+        Return the ids of the users that were ticked; None where the filter alone decides.
+
+        :raises ValidationError: if nobody was, or an id is none.
+        """
+        if self.request.method != "POST":
+            return None
+        try:
+            chosen = public_ids(self.request.POST.getlist("user"))
+        except ValueError as error:
+            raise ValidationError(_("This is no user of the project.")) from error
+        if not chosen:
+            raise ValidationError(_("Nobody is chosen: tick users in the list first."))
+        return chosen
 
 
 class BasicExport(ListExport):
