@@ -231,6 +231,8 @@ def serve(rest: list[str]) -> int:
         manage("prepare")
         if not is_production and not options.no_demo and has_command("demo_data"):
             fill(url)
+        if not is_production and has_command("place_demo_platform"):
+            manage("place_demo_platform", str(options.port))
         logs = folder_for_logs(postgres.data_folder())
         with contextlib.ExitStack() as children:
             programs = [start(children, "web", [*WEB], logs)]
@@ -397,7 +399,9 @@ def test(rest: list[str]) -> int:
     from backoffice import postgres
 
     with postgres.embedded(postgres.data_folder() / "test", durable=False):
-        return subprocess.run([sys.executable, "-m", "pytest", *rest], check=False).returncode
+        # Two at once: while one test waits for the database, the other one computes.
+        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *rest]
+        return subprocess.run(command, check=False).returncode
 
 
 PRODUCTION_LIKE = {

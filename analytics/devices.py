@@ -6,7 +6,6 @@ the browser and most brands, and the hardware type where the table is silent.
 """
 
 import hashlib
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +14,11 @@ from typing import Any
 
 import ua_parser
 from django.db import connection, transaction
-from django.db.models.signals import post_migrate
-from django.dispatch import receiver
 from ua_parser.matchers import DeviceMatcher
 from user_agents import parsers
 
 from analytics.device_rules import RULES
+from analytics.known import KnownIds
 from analytics.models import Device
 
 # Real strings end far below; what follows is noise or an attack.
@@ -147,40 +145,7 @@ def agent_hash(user_agent: str) -> str:
     return hashlib.sha256(user_agent.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
-class KnownDevices:
-    """Ids by string, for this process; holds committed rows alone, the oldest leave first."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._writing = threading.Lock()
-
-    def among(self, user_agents: Iterable[str]) -> dict[str, int | None]:
-        """Return the id of each distinct string, None where it is not known here."""
-        get = self._ids.get
-        return {user_agent: get(user_agent) for user_agent in user_agents}
-
-    def add(self, ids: dict[str, int]) -> None:
-        """Remember committed rows; strings that are too long to keep are left out."""
-        with self._writing:
-            for user_agent, device_id in ids.items():
-                if len(user_agent) <= LONGEST_PARSED:
-                    self._ids[user_agent] = device_id
-            while len(self._ids) > MOST_REMEMBERED:
-                del self._ids[next(iter(self._ids))]
-
-    def forget(self) -> None:
-        """Forget all, for a process whose database was emptied or replaced."""
-        with self._writing:
-            self._ids.clear()
-
-
-known_devices = KnownDevices()
-
-
-@receiver(post_migrate)
-def forget_devices(**_kwargs: Any) -> None:
-    """Forget the rows that a flush may have taken."""
-    known_devices.forget()
+known_devices = KnownIds[str](most=MOST_REMEMBERED)
 
 
 def device_ids(user_agents: Iterable[str]) -> dict[str, int]:
@@ -203,7 +168,8 @@ def device_ids(user_agents: Iterable[str]) -> dict[str, int]:
         if late := [digest for digest in missing if digest not in stored]:
             stored |= stored_ids(late)
     fresh = {text: stored[digest] for digest, text in unknown.items()}
-    transaction.on_commit(partial(known_devices.add, fresh))
+    short = {text: number for text, number in fresh.items() if len(text) <= LONGEST_PARSED}
+    transaction.on_commit(partial(known_devices.add, short))
     return {
         text: fresh[text] if device_id is None else device_id for text, device_id in found.items()
     }

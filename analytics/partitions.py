@@ -16,6 +16,9 @@ CREATE = """
     FOR VALUES FROM ({start}) TO ({end})
 """
 
+# Committed partitions that this process has seen: none is ever taken away.
+_seen: set[Month] = set()
+
 
 def month_of(instant: datetime) -> Month:
     """Return the month that decides about the partition: the one in UTC."""
@@ -40,14 +43,23 @@ def ensure_partitions(months: Iterable[Month]) -> None:
     """
     Make the partitions of these months where they are missing.
 
-    In a transaction of its own, so that a long batch never holds the parent's lock.
+    In a transaction of its own, so that a long batch never holds the parent's lock. Nothing is
+    asked about months that this process has seen.
     """
-    missing = sorted(set(months))
-    if not missing:
+    new = set(months) - _seen
+    if not new:
         return
+    there = existing_partitions()
+    if missing := sorted(month for month in new if partition_name(month) not in there):
+        _create(missing)
+    if not connection.in_atomic_block:
+        _seen.update(new)
+
+
+def _create(months: list[Month]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PARTITION_LOCK])
-        for month in missing:
+        for month in months:
             following = month.shifted(1)
             cursor.execute(
                 sql.SQL(CREATE).format(

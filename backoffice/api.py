@@ -34,6 +34,7 @@ from backoffice.projects.api import PlatformKey, too_large
 from subscriptions.api import router as money
 from users.api import router as users
 from users.api.device_sessions import router as device_sessions
+from users.api.impersonations import router as impersonations
 from users.api.password_resets import router as password_resets
 
 ROOT = "/api/v1/"
@@ -174,6 +175,7 @@ api = NinjaAPI(
 api.add_router("", users)
 api.add_router("", device_sessions)
 api.add_router("", password_resets)
+api.add_router("", impersonations)
 api.add_router("", contents)
 api.add_router("", money)
 # What is not expected goes on to the addresses' handler500, which answers in the same shape.

@@ -82,6 +82,20 @@ def env_address(name: str, default: str | None = None) -> str:
     return value
 
 
+def env_base_url(name: str, default: str) -> str:
+    """
+    Return the variable as the address of a service, without a slash at its end.
+
+    :raises ImproperlyConfigured: unless it is https, or http on this machine.
+    """
+    value = env(name, default).rstrip("/")
+    parts = urlsplit(value)
+    is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not parts.hostname or parts.scheme not in ({"http", "https"} if is_local else {"https"}):
+        raise ImproperlyConfigured(f"{name}={value!r}: use https (http only on this machine).")
+    return value
+
+
 def env_email(name: str, default: str | None = None) -> dict[str, Any]:
     """
     Return Django's mail settings from an address like smtps://user:password@host:465.

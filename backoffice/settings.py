@@ -12,6 +12,7 @@ from backoffice.core.logs import logging_settings
 from backoffice.env import (
     env,
     env_address,
+    env_base_url,
     env_bool,
     env_email,
     env_int,
@@ -133,6 +134,9 @@ DATABASE_OPTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
     "tcp_user_timeout": 10000,
+    # The ingest has its statements planned once a connection (psycopg's cursors; Django's own
+    # never do). Django's default forbids it.
+    "prepare_threshold": 1,
 }
 
 try:
@@ -314,11 +318,24 @@ LOGGING = logging_settings(with_messages_of_exceptions=not PRODUCTION)
 # HOST:PORT on which /metrics answers; none, no metrics.
 METRICS_ADDR = env("METRICS_ADDR", "")
 
+# --- Providers of payments -----------------------------------------------------------------
+
+# A local server can stand in for Stripe; the keys go there.
+STRIPE_API_BASE = env_base_url("STRIPE_API_BASE", "https://api.stripe.com")
+# The largest event that a provider may send.
+WEBHOOK_MAX_BYTES = 1024 * 1024
+
 # --- People, mail --------------------------------------------------------------------------
 
 SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
+# Without a mail server mails stay in their register.
+MAIL_LEAVES = bool(env("EMAIL_URL", ""))
+MAIL_KEPT_DAYS = 90
+# Where nobody's account is at stake, the register shows what a mail's secret link is.
+MAIL_SHOWS_SECRETS = not PRODUCTION
+INVITATION_DAYS = 7
 
 # --- Background work -----------------------------------------------------------------------
 
@@ -330,5 +347,26 @@ WORKER_TASKS = env_int("WORKER_TASKS", 2, least=1)
 
 # Where files are written before they are sent; the system's temporary folder by default.
 EXPORT_DIR = env("EXPORT_DIR", "") or None
+# What takes longer than this within its request becomes a job; at 0 every file of a list does.
+EXPORT_SECONDS_AT_ONCE = env_int("EXPORT_SECONDS_AT_ONCE", 8)
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
+
+# --- Impersonation -------------------------------------------------------------------------
+
+# The operator's own switch; the one on the register's page acts at once and needs no restart.
+IMPERSONATION = env_bool("IMPERSONATION", default=True)
+IMPERSONATIONS_A_DAY = env_int("IMPERSONATIONS_A_DAY", 50)
+IMPERSONATION_TICKET_SECONDS = 60
+IMPERSONATION_MINUTES = 30
+
+# --- Demo platform -------------------------------------------------------------------------
+
+# The small built-in platform shows the way from end to end; production has real ones.
+if not PRODUCTION:
+    INSTALLED_APPS.append("backoffice.demo_platform")
+    # Before anything looks at cookies.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware"),
+        "backoffice.demo_platform.middleware.OwnCookies",
+    )

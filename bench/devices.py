@@ -21,7 +21,8 @@ import django  # noqa: E402 (the path and the settings come first)
 
 django.setup()
 
-from analytics.devices import KnownDevices, describe  # noqa: E402 (models need the set-up)
+from analytics.devices import describe  # noqa: E402 (models need the set-up)
+from analytics.known import KnownIds  # noqa: E402
 
 CHECK_SET = ROOT / "tests" / "analytics" / "data" / "user_agents.tsv"
 REPEATS = 20
@@ -49,7 +50,7 @@ def main() -> None:
     lines = path.read_text().splitlines()
     labelled = [tuple(line.split("\t", 1)) for line in lines if line]
     strings = [text for _, text in labelled]
-    known = KnownDevices()
+    known = KnownIds[str](most=len(strings))
     known.add({text: number for number, text in enumerate(strings)})
 
     new_us = microseconds(describe_all, strings, REPEATS)

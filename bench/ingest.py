@@ -3,9 +3,18 @@ Measure how fast viewings come in, on one database of demo data; new viewings st
 
     python -m bench.ingest --database-url postgresql://…/bench_1m
 
-In process and over HTTP, against COPY of the same rows into the same partitions (what the disk
-allows) and against a counter update for each event (the usual way). The users are drawn evenly
-from all: no two batches find the same pages at hand, which is the hardest case.
+In process and over HTTP, against two references on the same database, over one connection each:
+
+- COPY of as many rows, ready to be stored, into the same partitions: same columns, same index,
+  a transaction for each thousand. It is the limit: nothing is looked up, merged or counted. One
+  large COPY is reported beside it.
+- A counter update for each event, the usual way: the same beats; user, content and device looked
+  up, the viewing created, two counters raised, a commit for each. It leaves out what it would
+  need besides: repeats, distinct contents, first and last, months, late and shrinking viewings.
+  The same with everything looked up in advance is reported beside it.
+
+The users are drawn evenly from all: no two batches find the same pages at hand, which is the
+hardest case. Drawn as often as they have watched so far is reported beside it.
 """
 
 import argparse
@@ -19,8 +28,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from bench.harness import (
@@ -41,13 +51,14 @@ AGENTS = 20
 CONNECTIONS = 2
 # What the usual way is measured with: it is slow.
 SINGLE_EVENTS = 300
+LARGE_COPY = 50_000
 IN_PROCESS, OVER_HTTP, OF_COPY, OF_COUNTERS, P95_MS = 10_000, 6_000, 0.2, 30, 150
 DAY_SECONDS = 86_400
 
 COPY = """
     COPY analytics_viewing (
-        user_id, started_at, id, content_id, device_id, country, watched_seconds,
-        position_seconds, has_ended, project_id, platform_id
+        user_id, project_id, started_at, id, content_id, device_id, watched_seconds,
+        position_seconds, has_ended, country, platform_id
     ) FROM STDIN
 """
 
@@ -58,6 +69,7 @@ class World:
 
     platform: Any
     users: list[str]
+    """Drawn from evenly; whoever stands there twice is drawn twice as often."""
     contents: list[str]
     now: datetime
 
@@ -92,6 +104,7 @@ def main() -> int:
     print(f"{sizes()[0]:,} users, {sizes()[1]:,} viewings; {load()}")
     rates = {size: in_process(world, report, size, options.runs) for size in BATCHES}
     repeats(world, report, options.runs)
+    usual_viewers(world, report, options.runs)
     compare(world, report, rates[1000], options.runs)
     for size in BATCHES:
         over_http(world, report, size, options.runs)
@@ -158,6 +171,25 @@ def repeats(world: World, report: Report, runs: int) -> None:
     report.fact("repeats, batch 1,000", 1000 * MS / times.median, "viewings/s", note=load())
 
 
+def usual_viewers(world: World, report: Report, runs: int) -> None:
+    """Store new viewings of those who watch, as often as they have watched before."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT u.public_id::text FROM analytics_viewing AS v TABLESAMPLE system (1)"
+            " JOIN users_user AS u ON u.id = v.user_id"
+            " WHERE v.project_id = %s AND u.deleted_at IS NULL",
+            [world.platform.project_id],
+        )
+        viewers = replace(world, users=[user for (user,) in cursor.fetchall()])
+    size = max(BATCHES)
+    batches = iter([viewers.beats(size) for _ in range(runs + 5)])
+    times = clock(lambda: store_beats(viewers, next(batches)), runs=runs, warm=5)
+    rate = size * MS / (sum(times.values) / len(times.values))
+    report.fact(f"… of usual viewers, batch {size:,}", rate, "viewings/s", note=load())
+
+
 @contextmanager
 def write_ahead() -> Iterator[list[int]]:
     """Measure the bytes of WAL written meanwhile, by everybody."""
@@ -181,25 +213,31 @@ def compare(world: World, report: Report, ours: float, runs: int) -> None:
 
     Both write viewings of no seconds and add nothing to counters, so that all figures stay right.
     """
-    copied = copy_rate(world, runs)
-    counted = counter_rate(world)
+    copied = copy_rate(world, 1000, runs)
+    counted = counter_rate(world, is_found=False)
     report.fact("COPY into the partitions, batch 1,000", copied, "viewings/s", note=load())
+    report.fact("one large COPY", copy_rate(world, LARGE_COPY, 3), "viewings/s", note=load())
     report.fact("a counter update for each event", counted, "viewings/s", note=load())
+    found = counter_rate(world, is_found=True)
+    report.fact("… with all looked up in advance", found, "viewings/s", note=load())
     report.at_least("of COPY", ours / copied, OF_COPY, "times")
     report.at_least("of counter updates", ours / counted, OF_COUNTERS, "times")
+    report.fact("of counter updates, all looked up in advance", ours / found, "times")
 
 
-def copy_rate(world: World, runs: int) -> float:
+def copy_rate(world: World, size: int, runs: int) -> float:
+    """Return how many rows a second COPY takes, so many in each transaction."""
     from django.db import connection
 
-    texts = iter(["".join(_lines(world, 1000)) for _ in range(runs + 5)])
+    warm = max(1, runs // 8)
+    texts = iter(["".join(_lines(world, size)) for _ in range(runs + warm)])
 
     def act() -> None:
         with connection.cursor() as cursor, cursor.cursor.copy(COPY) as copy:
             copy.write(next(texts))
 
-    times = clock(act, runs=runs, warm=5)
-    return 1000 * MS / (sum(times.values) / len(times.values))
+    times = clock(act, runs=runs, warm=warm)
+    return size * MS / (sum(times.values) / len(times.values))
 
 
 def _lines(world: World, count: int) -> Iterator[str]:
@@ -207,44 +245,70 @@ def _lines(world: World, count: int) -> Iterator[str]:
 
     batch, _ = prepare(world.beats(count), platform=world.platform, now=world.now)
     for row in batch.rows if batch else []:
-        still = row._replace(watched_seconds=0)
-        values = (*still, world.platform.project_id, world.platform.pk)
+        still = row._replace(watched_seconds=0, account_platform_id=world.platform.project_id)
+        values = (*still, world.platform.pk)
         yield "\t".join(map(str, values)) + "\n"
 
 
-def counter_rate(world: World) -> float:
-    """Return how many events a second the usual way takes: create() and F(), each committed."""
+def counter_rate(world: World, *, is_found: bool) -> float:
+    """
+    Return how many events a second the usual way takes: create() and F(), each committed.
+
+    :param is_found: whether users, contents and devices were looked up before.
+    """
     from django.db import transaction
-    from django.db.models import F
 
     from analytics.ingest import prepare
+
+    beats = world.beats(SINGLE_EVENTS)
+    batch, _ = prepare(beats, platform=world.platform, now=world.now)
+    rows = batch.rows if batch else []
+    events = list(
+        zip(sorted(beats, key=attrgetter("id")), sorted(rows, key=attrgetter("id")), strict=True)
+    )
+    began = time.perf_counter()
+    for beat, row in events:
+        with transaction.atomic():
+            _count(world, row if is_found else _looked_up(world, beat, row))
+    return SINGLE_EVENTS / (time.perf_counter() - began)
+
+
+def _looked_up(world: World, beat: Any, row: Any) -> Any:
+    from analytics.devices import agent_hash
+    from analytics.models import Content, Device
+    from users.models import User
+
+    project_id = world.platform.project_id
+    user = User.objects.get(project_id=project_id, public_id=beat.user, deleted_at=None)
+    content, _ = Content.objects.get_or_create(project_id=project_id, reference=beat.content)
+    device = Device.objects.get(agent_hash=agent_hash(beat.user_agent))
+    return row._replace(user_id=user.pk, content_id=content.pk, device_id=device.pk)
+
+
+def _count(world: World, row: Any) -> None:
+    from django.db.models import F
+
     from analytics.models import UserViewing, Viewing, ViewingDay
 
-    batch, _ = prepare(world.beats(SINGLE_EVENTS), platform=world.platform, now=world.now)
-    zone = world.platform.project.zone
-    began = time.perf_counter()
-    for row in batch.rows if batch else []:
-        started_at = datetime.fromisoformat(row.started_at)
-        with transaction.atomic():
-            Viewing.objects.create(
-                user_id=row.user_id,
-                started_at=started_at,
-                id=row.id,
-                project_id=world.platform.project_id,
-                platform_id=world.platform.pk,
-                content_id=row.content_id,
-                device_id=row.device_id,
-                country=row.country,
-                watched_seconds=0,
-                position_seconds=row.position_seconds,
-            )
-            UserViewing.objects.filter(user_id=row.user_id).update(
-                views=F("views") + 0, viewing_seconds=F("viewing_seconds") + 0
-            )
-            ViewingDay.objects.filter(
-                platform=world.platform, day=started_at.astimezone(zone).date()
-            ).update(views=F("views") + 0, viewing_seconds=F("viewing_seconds") + 0)
-    return SINGLE_EVENTS / (time.perf_counter() - began)
+    Viewing.objects.create(
+        user_id=row.user_id,
+        started_at=row.started_at,
+        id=row.id,
+        project_id=world.platform.project_id,
+        platform_id=world.platform.pk,
+        content_id=row.content_id,
+        device_id=row.device_id,
+        country=row.country,
+        watched_seconds=0,
+        position_seconds=row.position_seconds,
+    )
+    UserViewing.objects.filter(user_id=row.user_id).update(
+        views=F("views") + 0, viewing_seconds=F("viewing_seconds") + 0
+    )
+    ViewingDay.objects.filter(
+        platform=world.platform,
+        day=row.started_at.astimezone(world.platform.project.zone).date(),
+    ).update(views=F("views") + 0, viewing_seconds=F("viewing_seconds") + 0)
 
 
 # --- Over HTTP -------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ Changes of what users pay for and are given; each ends with the spans of whom it
 Locks are taken in one order everywhere: addresses, users by id, then the source itself.
 """
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +13,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
-from backoffice.audit.recording import Actor
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key
 from subscriptions.entitlements import (
@@ -20,7 +23,16 @@ from subscriptions.entitlements import (
     purchase_entitlement,
     subscription_entitlement,
 )
-from subscriptions.models import FreeCopy, Offer, Purchase, Source, Subscription
+from subscriptions.mails import mail_free_copy, mail_gift
+from subscriptions.models import (
+    FreeCopy,
+    Offer,
+    ProviderCustomer,
+    ProviderEvent,
+    Purchase,
+    Source,
+    Subscription,
+)
 from subscriptions.selectors import ENDED, STORES
 from subscriptions.spans import lock_users, rebuild_spans
 from users.actions import create_user, edit_user, set_password
@@ -29,6 +41,31 @@ from users.models import User
 # Held until the end of the transaction by whoever creates an account of the address or gives
 # something to it, so that a gift cannot be left waiting for an account that is just made.
 LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+# What the references of free copies given here begin with; platforms choose those of their own.
+OWN_REFERENCE = "staff-"
+
+
+# What a report replaces.
+REPORTED_COLUMNS = (
+    "offer",
+    "status",
+    "price_minor",
+    "currency",
+    "started_at",
+    "first_paid_at",
+    "current_period_end",
+    "past_due_since",
+    "trial_ends_at",
+    "cancel_at",
+    "ended_at",
+    "cancel_reason",
+    "status_since",
+    "as_of",
+    "access_start",
+    "access_end",
+    "trial_end",
+)
 
 
 class BelongsToAnother(Exception):
@@ -49,7 +86,7 @@ def register_user(*, user: User, actor: Actor, now: datetime) -> User:
 
     :raises users.actions.EmailTaken: if the project has the address.
     """
-    _lock_address(user.project_id, email_key(user.email))
+    lock_address(user.project_id, email_key(user.email))
     create_user(user=user, actor=actor, now=now)
     _hand_over_what_waits(user, now=now)
     return user
@@ -73,7 +110,7 @@ def change_user(
     """
     new_key = email_key(str(changes.get("email", user.email)))
     if new_key != user.email_key:
-        _lock_address(user.project_id, new_key)
+        lock_address(user.project_id, new_key)
     edited = edit_user(user=user, changes=changes, actor=actor, now=now, version=version)
     if password_hash:
         set_password(user=edited, password_hash=password_hash, actor=actor, now=now)
@@ -109,7 +146,8 @@ def _hand_over_what_waits(user: User, *, now: datetime) -> None:
         rebuild_spans([user.pk], now=now)
 
 
-def _lock_address(project_id: int, key: str) -> None:
+def lock_address(project_id: int, key: str) -> None:
+    """Line up with whoever gives something to the address or makes its account."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_ADDRESS, [f"address {project_id} {key}"])
 
@@ -181,6 +219,8 @@ def put_subscription(reported: Subscription, *, now: datetime) -> bool:
         .first()
     )
     _check_same_user(known, reported)
+    if _is_older(reported, known):
+        return False
     reported.status_since = _since(known, reported, now=now)
     derive_subscription(reported)
     _store(reported, known)
@@ -189,15 +229,57 @@ def put_subscription(reported: Subscription, *, now: datetime) -> bool:
 
 
 @transaction.atomic
+def put_subscriptions(reported: Sequence[Subscription], *, now: datetime) -> int:
+    """
+    Store subscriptions of one project and provider as reported, unsaved; return how many changed.
+
+    A handful of statements for all. What is known with another user is left as it is, and what
+    concerns somebody deleted is passed over.
+    """
+    if not reported:
+        return 0
+    gone = _lock_users([row.user_id for row in reported])
+    first = reported[0]
+    known_rows = Subscription.objects.select_for_update().filter(
+        project_id=first.project_id,
+        provider=first.provider,
+        reference__in=[row.reference for row in reported],
+    )
+    known = {row.reference: row for row in known_rows.order_by("pk")}
+    new, changed = [], []
+    for row in reported:
+        before = known.get(row.reference)
+        if row.user_id in gone:
+            continue
+        if before and (before.user_id != row.user_id or _is_older(row, before)):
+            continue
+        row.status_since = _since(before, row, now=now)
+        derive_subscription(row)
+        if before is None:
+            new.append(row)
+            continue
+        row.pk = before.pk
+        row.first_paid_at = row.first_paid_at or before.first_paid_at
+        if _differs(row, before):
+            changed.append(row)
+    Subscription.objects.bulk_create(new)
+    Subscription.objects.bulk_update(changed, REPORTED_COLUMNS)
+    rebuild_spans(sorted({row.user_id for row in (*new, *changed)}), now=now)
+    return len(new) + len(changed)
+
+
+@transaction.atomic
 def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     """
     Store the purchase as reported, unsaved; return whether it is new.
 
     A gift to an address (`recipient_email_key`) goes to the account of the address, or waits.
+    Whoever is given a new one is told by mail.
 
     :raises BelongsToAnother: if it is known with another buyer.
     :raises UserIsDeleted: if its buyer or its recipient was deleted, by whatever name reported.
     """
+    address = reported.recipient_email_key
     if reported.recipient_email_key:
         reported.recipient = _account_of(reported.project_id, reported.recipient_email_key)
         if reported.recipient is not None:
@@ -211,10 +293,14 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     _lock_present(concerned)
     known = same.select_for_update().first()
     _check_same_user(known, reported)
+    if _is_older(reported, known):
+        return False
     reported.status_since = _since(known, reported, now=now)
     derive_purchase(reported)
     _store(reported, known)
     rebuild_spans(concerned, now=now)
+    if known is None:
+        mail_gift(reported, address, now=now)
     return known is None
 
 
@@ -246,15 +332,64 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     return known is None
 
 
-def _lock_present(user_ids: list[int]) -> None:
+@transaction.atomic
+def give_free_copy(
+    *,
+    user: User,
+    offer: Offer | None,
+    days: int,
+    with_mail: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> FreeCopy:
+    """
+    Give the user access for so many days, from now unless the project asks for an activation.
+
+    :param with_mail: whether to tell the user.
+    :raises users.models.User.DoesNotExist: if the user was deleted meanwhile.
+    """
+    free_copy = FreeCopy(
+        project=user.project,
+        user=user,
+        offer=offer,
+        reference=f"{OWN_REFERENCE}{secrets.token_hex(8)}",
+        sent_at=to_second(now),
+        days=days,
+    )
+    lock_users([user.pk])
+    User.objects.get(pk=user.pk, deleted_at=None)
+    put_free_copy(free_copy, now=now)
+    record(
+        AuditEvent.Kind.FREE_COPY_GIVEN,
+        actor=actor,
+        now=now,
+        project=user.project,
+        target=user,
+        data={
+            "reference": free_copy.reference,
+            "offer": offer.reference if offer else "",
+            "days": days,
+        },
+    )
+    if with_mail:
+        mail_free_copy(free_copy, user, now=now)
+    return free_copy
+
+
+def _lock_present(user_ids: Sequence[int]) -> None:
     """
     Lock the users' rows.
 
     :raises UserIsDeleted: if one of them was deleted, perhaps while this waited for the lock.
     """
-    users = User.objects.filter(pk__in=user_ids).order_by("pk").select_for_update()
-    if any(deleted_at is not None for deleted_at in users.values_list("deleted_at", flat=True)):
+    if _lock_users(user_ids):
         raise UserIsDeleted
+
+
+def _lock_users(user_ids: Sequence[int]) -> set[int]:
+    """Lock the users' rows in the order of their keys; return those who were deleted."""
+    users = User.objects.filter(pk__in=user_ids).order_by("pk").select_for_update()
+    return {pk for pk, deleted_at in users.values_list("pk", "deleted_at") if deleted_at}
 
 
 # --- Deletion ------------------------------------------------------------------------------
@@ -355,8 +490,6 @@ def _forget_address(project_id: int, address: str) -> None:
 
 
 # --- What follows from a source ------------------------------------------------------------
-
-
 def derive_subscription(subscription: Subscription) -> None:
     """Set the access columns that follow from what was reported."""
     access = subscription_entitlement(subscription, grace_days=subscription.project.grace_days)
@@ -380,7 +513,7 @@ def derive_free_copy(free_copy: FreeCopy) -> None:
 
 
 def _account_of(project_id: int, key: str) -> User | None:
-    _lock_address(project_id, key)
+    lock_address(project_id, key)
     return User.objects.filter(project_id=project_id, email_key=key, deleted_at=None).first()
 
 
@@ -390,6 +523,26 @@ def _check_same_user(
 ) -> None:
     if known is not None and known.user_id != reported.user_id:
         raise BelongsToAnother
+
+
+def _is_older(reported: Subscription | Purchase, known: Subscription | Purchase | None) -> bool:
+    """
+    Tell whether the provider was asked for what stands here after it was asked for the report.
+
+    Two may ask at once and answer in either order; the later question has the newer answer, and
+    whatever changed since comes with an event of its own.
+    """
+    if known is None or known.as_of is None or reported.as_of is None:
+        return False
+    return reported.as_of < known.as_of
+
+
+def _differs(row: Subscription, before: Subscription) -> bool:
+    return any(
+        getattr(row, name) != getattr(before, name)
+        for name in REPORTED_COLUMNS
+        if name not in {"as_of", "offer"}
+    ) or (row.offer_id != before.offer_id)
 
 
 def _since(
@@ -420,3 +573,47 @@ def _inserted(row: Source | Offer) -> bool:
             raise
         return False
     return True
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def forget_payments(user_ids: Sequence[int]) -> None:
+    """
+    Remove what ties these users to payment providers, but for what they paid.
+
+    Of a customer a keyed hash of the provider's id remains, so that a late event is known to be
+    about somebody who was deleted. Events lose the id of their object. Subscriptions and
+    purchases stay with the stub as long as invoices must be kept.
+    """
+    customers = list(
+        ProviderCustomer.objects.select_for_update().filter(user__in=user_ids).order_by("pk")
+    )
+    own_subjects = [customer.reference for customer in customers]
+    for source in (Subscription, Purchase):
+        own = source._default_manager.filter(user__in=user_ids)
+        own_subjects += own.values_list("reference", flat=True)
+    events = ProviderEvent.objects.filter(
+        Q(customer__in=customers)
+        | Q(
+            project__in=User.objects.filter(pk__in=user_ids).values("project"),
+            subject__in=[name for name in own_subjects if name],
+        )
+    )
+    events.exclude(next_try_at=None).update(
+        state=ProviderEvent.State.IGNORED, reason="deleted-user", next_try_at=None
+    )
+    events.update(subject="", customer=None)
+    for customer in customers:
+        customer.reference = forgotten_reference(customer.project_id, customer.reference)
+        customer.user, customer.matched_by, customer.is_forgotten = None, "", True
+        customer.save()
+
+
+def forgotten_reference(project_id: int, reference: str) -> str:
+    """Return what is kept of the id of a customer who was deleted: a keyed hash."""
+    digest = salted_hmac(
+        "subscriptions.actions forgotten", f"{project_id} {reference}", algorithm="sha256"
+    ).hexdigest()
+    return f"forgotten {digest}"

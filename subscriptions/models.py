@@ -5,11 +5,15 @@ Sources (subscriptions, purchases, free copies) are written by `subscriptions.ac
 which derives the spans in the same transaction.
 """
 
+from datetime import datetime
+from typing import Self
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from backoffice.core.instants import within_bounds
 from backoffice.projects.models import Platform, Project
@@ -24,6 +28,21 @@ class Provider(models.TextChoices):
     APPLE = "apple", "Apple"
     OKAST = "okast", "OKAST"
     OTHER = "other", _("Other")
+
+
+class StopReason(models.TextChoices):
+    """
+    Why a subscription stops: because its user wants it, or against the user's will.
+
+    `cancel_reason` begins with one of these where a provider told it; a detail of the
+    provider's may follow after a colon.
+    """
+
+    ASKED = "asked", _("Asked to stop")
+    REPLACED = "replaced", _("Replaced by another")
+    NOT_PAID = "not-paid", _("Payment failed")
+    DISPUTED = "disputed", _("Payment disputed")
+    PROVIDER = "provider", _("Ended by the provider")
 
 
 class Offer(models.Model):
@@ -73,12 +92,67 @@ class Source(models.Model):
     class Meta:
         abstract = True
 
+    def has_access_at(self, instant: datetime) -> bool:
+        """Tell whether this source alone lets its user watch at the instant."""
+        if self.access_start is None or self.access_start > instant:
+            return False
+        return self.access_end is None or self.access_end > instant
+
 
 def access_constraint(name: str) -> models.CheckConstraint:
     """Return the promise that an access ends after it starts, and has a start if it has an end."""
     return models.CheckConstraint(
         condition=Q(access_end=None) | Q(access_start__lt=F("access_end")), name=name
     )
+
+
+class GivenState(models.TextChoices):
+    """How far a free copy or a gift is, for those who gave it."""
+
+    PENDING = "pending", pgettext_lazy("free copy or gift", "Pending")
+    ENABLED = "enabled", pgettext_lazy("free copy or gift", "Enabled")
+    EXPIRED = "expired", pgettext_lazy("free copy or gift", "Expired")
+    DONE = "done", pgettext_lazy("free copy or gift", "Done")
+
+
+GAVE_ACCESS = Q(access_start__isnull=False)
+
+
+def is_over(now: datetime) -> Q:
+    """Return the condition that a source gave access and does so no more."""
+    return GAVE_ACCESS & Q(access_end__lte=now)
+
+
+class GiftQuerySet(models.QuerySet["Purchase"]):
+    def gifts(self) -> Self:
+        return self.filter(type=Purchase.Type.GIFT)
+
+    def in_state(self, state: str, now: datetime) -> Self:
+        """Keep gifts in the state; see `Purchase.given_state`."""
+        waits = Q(access_start=None, recipient=None, status=Purchase.Status.ACTIVE)
+        waits &= Q(expires_at=None) | Q(expires_at__gt=now)
+        return self.gifts().filter(_given_in(state, waits=waits, late=~waits, now=now))
+
+
+class FreeCopyQuerySet(models.QuerySet["FreeCopy"]):
+    def in_state(self, state: str, now: datetime) -> Self:
+        """Keep copies in the state; see `FreeCopy.given_state`."""
+        unused = Q(access_start=None, revoked_at=None)
+        late = unused & Q(activate_by__lte=now)
+        waits = unused & (Q(activate_by=None) | Q(activate_by__gt=now))
+        taken_back = Q(access_start=None, revoked_at__isnull=False)
+        return self.filter(_given_in(state, waits=waits, late=late, now=now, done=taken_back))
+
+
+def _given_in(state: str, *, waits: Q, late: Q, now: datetime, done: Q | None = None) -> Q:
+    over = is_over(now)
+    conditions = {
+        GivenState.PENDING: waits,
+        GivenState.ENABLED: GAVE_ACCESS & (Q(access_end=None) | Q(access_end__gt=now)),
+        GivenState.EXPIRED: Q(access_start=None) & late,
+        GivenState.DONE: over | done if done else over,
+    }
+    return conditions[GivenState(state)]
 
 
 class Subscription(Source):
@@ -93,6 +167,9 @@ class Subscription(Source):
         PAUSED = "paused", _("Paused")
         INCOMPLETE = "incomplete", _("Incomplete")
         INCOMPLETE_EXPIRED = "incomplete_expired", _("Incomplete, expired")
+
+    # The provider's states that read Active; all others read Cancelled.
+    RUNNING = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE})
 
     user = models.ForeignKey(User, models.PROTECT, related_name="subscriptions")
     provider = models.CharField(max_length=6, choices=Provider)
@@ -110,6 +187,8 @@ class Subscription(Source):
     cancel_reason = models.CharField(max_length=200, blank=True)
     # When the present status arrived here; stands in for dates that the provider left out.
     status_since = models.DateTimeField()
+    # When the provider was asked for what stands here: an older answer does not replace it.
+    as_of = models.DateTimeField(null=True, blank=True)
     # Derived: the end of the unpaid first span, within the access; none without a trial.
     trial_end = models.DateTimeField(null=True, blank=True)
 
@@ -146,10 +225,16 @@ class Subscription(Source):
                 include=["access_start", "access_end"],
                 name="subscription_by_offer",
             ),
+            models.Index(fields=["project", "started_at", "id"], name="subscription_by_time"),
         )
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    def is_held_at(self, instant: datetime) -> bool:
+        """Tell which of the seed's two words fits: Active, trial and late payment included."""
+        is_running = self.access_end is None or self.access_end > instant
+        return self.status in self.RUNNING and is_running
 
 
 class Purchase(Source):
@@ -181,10 +266,14 @@ class Purchase(Source):
     # Of a recipient who has no account yet: backoffice.core.text.email_key.
     recipient_email_key = models.CharField(max_length=320, blank=True)
     status_since = models.DateTimeField()
+    # When the provider was asked for what stands here: an older answer does not replace it.
+    as_of = models.DateTimeField(null=True, blank=True)
     # Derived: whom the access belongs to; nobody while a gift's recipient has no account.
     access_user = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="accesses_by_purchase"
     )
+
+    objects = GiftQuerySet.as_manager()
 
     class Meta:
         constraints = (
@@ -214,10 +303,29 @@ class Purchase(Source):
                 condition=~Q(recipient_email_key=""),
                 name="purchase_waiting_for_recipient",
             ),
+            models.Index(fields=["project", "purchased_at", "id"], name="purchase_by_time"),
         )
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    def status_at(self, instant: datetime) -> Status:
+        """Return the status by the clock: sent as active, it reads Expired once it ended."""
+        ends = (self.expires_at, self.access_end)
+        is_over = any(end is not None and end <= instant for end in ends)
+        if self.status == self.Status.ACTIVE and is_over:
+            return self.Status.EXPIRED
+        return self.Status(self.status)
+
+    def given_state(self, now: datetime) -> GivenState:
+        """Return how far a gift is: it waits while its recipient has no account."""
+        if self.access_start is not None:
+            is_done = self.access_end is not None and self.access_end <= now
+            return GivenState.DONE if is_done else GivenState.ENABLED
+        is_late = self.expires_at is not None and self.expires_at <= now
+        if self.recipient_id is None and self.status == self.Status.ACTIVE and not is_late:
+            return GivenState.PENDING
+        return GivenState.EXPIRED
 
 
 class FreeCopy(Source):
@@ -234,6 +342,8 @@ class FreeCopy(Source):
     activate_by = models.DateTimeField(null=True, blank=True)
     activated_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = FreeCopyQuerySet.as_manager()
 
     class Meta:
         constraints = (
@@ -254,10 +364,22 @@ class FreeCopy(Source):
                 condition=~Q(email_key=""),
                 name="free_copy_waiting_for_user",
             ),
+            models.Index(fields=["project", "sent_at", "id"], name="free_copy_by_time"),
         )
 
     def __str__(self) -> str:
         return self.reference
+
+    def given_state(self, now: datetime) -> GivenState:
+        """Return how far it is: what was taken back before it was used is done."""
+        if self.access_start is not None:
+            is_done = self.access_end is not None and self.access_end <= now
+            return GivenState.DONE if is_done else GivenState.ENABLED
+        if self.revoked_at is not None:
+            return GivenState.DONE
+        if self.activate_by is not None and self.activate_by <= now:
+            return GivenState.EXPIRED
+        return GivenState.PENDING
 
 
 class AccessSpan(models.Model):
@@ -361,3 +483,200 @@ class SpanDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: +{self.started} -{self.ended}"
+
+
+# --- What arrives from providers -----------------------------------------------------------
+
+
+class ProviderAccount(models.Model):
+    """The project's account with one outside provider: how to reach it, and what proves it."""
+
+    project = models.ForeignKey(
+        Project, models.PROTECT, related_name="provider_accounts", db_index=False
+    )
+    provider = models.CharField(max_length=6, choices=Provider)
+    # What the provider calls the account or the app; empty while it is not known.
+    reference = models.CharField(max_length=255, blank=True)
+    # Money, or the provider's test mode; none where the key does not tell.
+    is_live = models.BooleanField(null=True, blank=True)
+    # The keys and secrets as JSON, encrypted (backoffice.core.sealing).
+    sealed = models.TextField()
+    # The last characters of the key, so that a person can tell two apart.
+    hint = models.CharField(max_length=40)
+    connected_at = models.DateTimeField()
+    # While the provider does not answer as it should, nobody asks it before this instant.
+    resting_until = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "provider"], name="provider_account_once_per_project"
+            ),
+            models.CheckConstraint(condition=~Q(sealed=""), name="provider_account_has_secrets"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.provider} …{self.hint}"
+
+
+class ProviderCustomer(models.Model):
+    """
+    Somebody whom a provider charges, by the provider's own id: a user, or one yet to be found.
+
+    After the user's deletion only a keyed hash of the id remains, so that a late event is
+    recognised and brings nobody back.
+    """
+
+    class MatchedBy(models.TextChoices):
+        USER_ID = "user-id", _("Id of the user")
+        EMAIL = "email", _("E-mail")
+        STAFF = "staff", _("Staff member")
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    provider = models.CharField(max_length=6, choices=Provider)
+    reference = models.CharField(max_length=255)
+    user = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="provider_customers"
+    )
+    matched_by = models.CharField(max_length=8, choices=MatchedBy, blank=True)
+    first_seen_at = models.DateTimeField()
+    # The reference is a hash then.
+    is_forgotten = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "provider", "reference"], name="provider_customer_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_forgotten=False) | Q(user=None),
+                name="provider_customer_forgotten_is_nobody",
+            ),
+        )
+        indexes = (
+            models.Index(
+                F("project"),
+                F("first_seen_at").desc(),
+                F("id").desc(),
+                condition=Q(user=None, is_forgotten=False),
+                name="provider_customer_waiting",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.reference}"
+
+
+class ProviderEvent(models.Model):
+    """
+    One event that a provider told, stored once however often it came.
+
+    Of its body only what finds the object again is kept: what happened is asked for anew.
+    """
+
+    class Subject(models.TextChoices):
+        """What is asked for to learn what happened."""
+
+        NONE = "", _("Nothing")
+        CUSTOMER = "customer", _("Customer")
+        SUBSCRIPTION = "subscription", _("Subscription")
+        INVOICE = "invoice", _("Invoice")
+        CHARGE = "charge", _("Charge")
+        PURCHASE = "purchase", _("Purchase")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        APPLIED = "applied", _("Applied")
+        IGNORED = "ignored", _("Ignored")
+        UNMATCHED = "unmatched", _("Nobody found")
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    provider = models.CharField(max_length=6, choices=Provider)
+    event_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=100)
+    subject_kind = models.CharField(max_length=12, choices=Subject, blank=True)
+    # The provider's id of the object; scrubbed when its user is deleted.
+    subject = models.CharField(max_length=500, blank=True)
+    # Whom it concerns, once that is known.
+    customer = models.ForeignKey(
+        ProviderCustomer, models.SET_NULL, null=True, blank=True, related_name="events"
+    )
+    happened_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    deliveries = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=9, choices=State)
+    # Why it waits or was ignored; a word of subscriptions.webhooks.REASONS.
+    reason = models.CharField(max_length=20, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    # When it is tried again; none for one that is settled.
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "provider", "event_id"], name="provider_event_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("waiting", "unmatched"), next_try_at__isnull=False)
+                | Q(state__in=("applied", "ignored"), next_try_at=None),
+                name="provider_event_waits_for_an_instant",
+            ),
+        )
+        indexes = (
+            models.Index(
+                F("project"),
+                F("received_at").desc(),
+                F("id").desc(),
+                name="provider_event_by_arrival",
+            ),
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(next_try_at__isnull=False),
+                name="provider_event_due",
+            ),
+            models.Index(
+                fields=["project", "provider", "subject"],
+                condition=~Q(subject=""),
+                name="provider_event_by_subject",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class ProviderSync(models.Model):
+    """How far the comparison with a provider has come; the next run goes on from there."""
+
+    class Phase(models.TextChoices):
+        CUSTOMERS = "customers", _("Customers")
+        SUBSCRIPTIONS = "subscriptions", _("Subscriptions")
+        INVOICES = "invoices", _("Invoices")
+        DONE = "done", _("Done")
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    provider = models.CharField(max_length=6, choices=Provider)
+    phase = models.CharField(max_length=13, choices=Phase, default=Phase.CUSTOMERS)
+    # The provider's id of the last object that was taken over in the phase.
+    cursor = models.CharField(max_length=255, blank=True)
+    customers = models.PositiveIntegerField(default=0)
+    subscriptions = models.PositiveIntegerField(default=0)
+    invoices = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    unmatched = models.PositiveIntegerField(default=0)
+    # Objects that could not be understood.
+    skipped = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["project", "provider"], name="provider_sync_once_per_project"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.phase}"

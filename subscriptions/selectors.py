@@ -12,7 +12,15 @@ from backoffice.core.figures import Counted
 from backoffice.core.periods import TICK, Day, Period
 from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
-from subscriptions.models import AccessSpan, FreeCopy, Provider, Purchase, Source, Subscription
+from subscriptions.models import (
+    AccessSpan,
+    FreeCopy,
+    Offer,
+    Provider,
+    Purchase,
+    Source,
+    Subscription,
+)
 
 Kind = AccessSpan.Kind
 
@@ -551,3 +559,8 @@ def charged_subscriptions(user_ids: Sequence[int], *, now: datetime) -> QuerySet
     """Return the subscriptions of these users for which somebody may still be charged."""
     may_go_on = Q(ended_at=None) | Q(ended_at__gt=now)
     return Subscription.objects.filter(may_go_on, user_id__in=user_ids).exclude(status__in=ENDED)
+
+
+def offers_of(project_id: int) -> list[Offer]:
+    """Return what the project sells, by name."""
+    return list(Offer.objects.filter(project_id=project_id).order_by("name", "pk"))

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
+from procrastinate.contrib.django import app
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
@@ -264,6 +265,8 @@ def _end(sessions: QuerySet[DeviceSession], reason: DeviceSession.EndReason, now
 
 # --- Password resets -----------------------------------------------------------------------
 
+SEND_RESET_TASK: Final = "users.send_reset"
+
 
 class ResetGone(Exception):
     """The reset link was used, or lost its worth, meanwhile; nothing was changed."""
@@ -274,7 +277,8 @@ def request_password_reset(*, platform: Platform, email: str, now: datetime) -> 
     """
     Note that somebody asked for a reset link to this address, whether anybody has it or not.
 
-    The same statements run in both cases. Beyond RESET_MAILS_PER_HOUR nothing is noted.
+    A worker sends the mail. The same statements run in both cases. Beyond
+    RESET_MAILS_PER_HOUR nothing is noted.
     """
     key = email_key(email)
     limit = Limit.on(
@@ -287,20 +291,25 @@ def request_password_reset(*, platform: Platform, email: str, now: datetime) -> 
         return
     count_attempt(limit, now=now)
     user = User.objects.of(platform.project).present().filter(email_key=key).first()
-    ResetRequest.objects.create(
+    asked = ResetRequest.objects.create(
         project=platform.project, platform=platform, user=user, requested_at=now
     )
+    app.configure_task(SEND_RESET_TASK).defer(request_id=asked.pk)
 
 
-def issue_password_reset(*, user: User, now: datetime) -> str:
-    """Return the token for a new reset link; only its hash is kept."""
+def issue_password_reset(*, user: User, now: datetime, expires_at: datetime | None = None) -> str:
+    """
+    Return the token for a new reset link; only its hash is kept.
+
+    :param expires_at: in RESET_LINK_MINUTES by default.
+    """
     token = new_token(user.public_id)
     PasswordReset.objects.filter(user=user, expires_at__lte=now).delete()
     PasswordReset.objects.create(
         user=user,
         project=user.project,
         token_hash=hash_of_token(token),
-        expires_at=now + timedelta(minutes=settings.RESET_LINK_MINUTES),
+        expires_at=expires_at or now + timedelta(minutes=settings.RESET_LINK_MINUTES),
     )
     return token
 

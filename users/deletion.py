@@ -25,12 +25,16 @@ from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.jobs.actions import forget_users_in_jobs, start
+from backoffice.jobs.mailing import forget_users_in_mail
 from backoffice.projects.models import Project
 from backoffice.staff.models import StaffMember
-from subscriptions.actions import forget_payer
+from subscriptions.accounts import NotConnected, account_of, stripe_gateway
+from subscriptions.actions import forget_payer, forget_payments
 from subscriptions.models import Provider, Purchase, Subscription
+from subscriptions.providers.reports import ActRefused, NotFound, ProviderTrouble
 from subscriptions.selectors import STORES, charged_subscriptions
 from users.actions import erase_identity
+from users.impersonation import forget_impersonations
 from users.models import Deletion, DeviceSession, User
 
 # What is done when the answer comes; more is a job.
@@ -184,14 +188,25 @@ def stop_charges(user_id: int, *, mode: str, now: datetime) -> Charges:
     )
 
 
-def cancel_at_stripe(subscription: Subscription) -> bool:  # noqa: ARG001  # see below
+def cancel_at_stripe(subscription: Subscription) -> bool:
     """
     Have Stripe cancel the subscription; return False if the project is not connected to it.
 
     :raises NotCancelled: if Stripe refused or did not answer.
     """
-    # No project is connected yet.
-    return False
+    # The same act again is the same to Stripe, too.
+    key = f"delete {subscription.project_id} {subscription.reference}"
+    try:
+        gateway = stripe_gateway(account_of(subscription.project, Provider.STRIPE))
+        gateway.cancel(subscription.reference, at_period_end=False, key=key)
+    except NotConnected:
+        return False
+    except NotFound:
+        # Nothing of that name is charged any more.
+        return True
+    except (ActRefused, ProviderTrouble) as error:
+        raise NotCancelled from error
+    return True
 
 
 def delete_user(
@@ -232,6 +247,8 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
     before, at = copy(user), to_second(now)
     erase_identity(user=user, at=at)
     kept = forget_payer(user=user, address=before.email_key, at=at)
+    forget_payments([user_id])
+    forget_impersonations([user_id])
     with connection.cursor() as cursor:
         # From here on, no batch of viewings that was under way brings anything back.
         lock_users(cursor, [user_id], project_id=user.project_id)
@@ -243,6 +260,7 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
             app.configure_task(FOLD_TASK).defer(user_id=user_id, project_id=user.project_id)
         forget_viewer(cursor, user_id, project_id=user.project_id)
     forget_users_in_jobs([user_id])
+    forget_users_in_mail(public_ids=[before.public_id], emails=[before.email])
     # What was previewed with the user cannot be confirmed any more.
     Deletion.objects.filter(confirmed_at=None, user_ids__contains=[user_id]).delete()
     record(

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from backoffice.core.exports import CsvFile, write_csv
+from backoffice.core.exports import MadeFile, Making, write_csv
+from backoffice.core.sheets import sheet_cell, write_sheet
 from users.filters import DELIMITERS, BasicFileFilter, CompleteFileFilter
 from users.models import CustomField
 from users.resources import BasicResource, Column, CompleteResource, columns_of, custom_column
@@ -75,20 +75,32 @@ def _custom_fields(kind: ListFile, asked: BasicFileFilter) -> Iterable[CustomFie
 
 
 def write_list(
-    asked: BasicFileFilter, columns: list[Column], *, chosen: set[UUID] | None = None
-) -> CsvFile:
-    """Return the file of the filter's rows in the list's order, of those chosen if some are."""
+    asked: BasicFileFilter,
+    columns: list[Column],
+    *,
+    is_sheet: bool = False,
+    making: Making | None = None,
+) -> MadeFile:
+    """
+    Return the file of the filter's rows, in the list's order.
+
+    :raises SheetRefused: if it is more than a sheet can hold.
+    :raises TooSlow: if it takes longer than it may.
+    """
     sees_identity = asked.viewpoint.sees_identity
-    in_words = asked.values["headers"] == "words"
+    in_words = asked.values["headers"] == "words" or (is_sheet and not asked.values["headers"])
+    headings = [str(column.label) if in_words else column.column_name for column in columns]
     cells = [column.expression if sees_identity else column.masked for column in columns]
-    users = asked.rows if chosen is None else asked.rows.filter(public_id__in=chosen)
-    rows = users.order_by(*asked.ordering.order_by()).values_list(*cells)
-    return write_csv(
-        [str(column.label) if in_words else column.column_name for column in columns],
-        rows,
-        zone=asked.viewpoint.project.zone,
-        delimiter=DELIMITERS[asked.values["delimiter"] or "comma"],
-    )
+    zone = asked.viewpoint.project.zone
+    rows = asked.rows.order_by(*asked.ordering.order_by())
+    if not is_sheet:
+        delimiter = DELIMITERS[asked.values["delimiter"] or "comma"]
+        return write_csv(
+            headings, rows.values_list(*cells), zone=zone, delimiter=delimiter, making=making
+        )
+    kinds = [column.cell for column in columns]
+    typed = [sheet_cell(cell, kind) for cell, kind in zip(cells, kinds, strict=True)]
+    return write_sheet(headings, kinds, rows.values_list(*typed), zone=zone, making=making)
 
 
 def filter_for_audit(asked: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the Users page and its files may be narrowed by, every filter written out."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -324,6 +324,9 @@ class UserFilter(ChartFilter):
     elapsed = django_filters.ChoiceFilter(choices=[("1", "1")], method="keep_all")
     sort = django_filters.ChoiceFilter(choices=SORT_CHOICES, method="keep_all")
 
+    chosen: Collection[UUID] | None = None
+    """Public ids: a selection by hand is no part of the address."""
+
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         super().__init__(data, viewpoint=viewpoint)
         project = viewpoint.project
@@ -369,9 +372,10 @@ class UserFilter(ChartFilter):
 
     @cached_property
     def rows(self) -> UserQuerySet:
-        """The users that the list shows, in no order."""
+        """The users that the list shows, in no order; of those chosen by hand, if some are."""
         users: UserQuerySet = self.qs
-        return users.present()
+        present = users.present()
+        return present if self.chosen is None else present.filter(public_id__in=self.chosen)
 
     def filter_queryset(self, queryset: UserQuerySet) -> UserQuerySet:
         users: UserQuerySet = super().filter_queryset(queryset)

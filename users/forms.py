@@ -1,6 +1,7 @@
 """What staff may write about a person."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -8,12 +9,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from backoffice.core import validation
 from backoffice.core.text import fold
+from backoffice.projects.models import Platform, Project
+from subscriptions.models import Offer
 from users.custom_fields import choices_held, is_used
 from users.deletion import ASK_NUMBER_ABOVE, Preview
-from users.models import CustomField, Deletion, User
+from users.models import CustomField, Deletion, Impersonation, User
 from users.resources import BasicResource, CompleteResource, columns_of
 
 LONGEST_NAME = 150
@@ -98,6 +102,103 @@ class UserForm(forms.Form):
             "country": user.country,
             "version": user.version,
         } | {key: _shown(value) for key, value in user.custom.items()}
+
+
+LONGEST_FREE_COPY = 3650
+
+
+def offer_field(offers: Sequence[Offer], *, empty: StrOrPromise | None) -> forms.ChoiceField:
+    """Return the choice of an offer by its reference; `empty` is what choosing none means."""
+    choices = [(offer.reference, offer.name) for offer in offers]
+    if empty is not None or not choices:
+        choices = [("", str(empty or "—")), *choices]
+    return forms.ChoiceField(
+        label=_("Offer"), choices=choices, required=empty is None and bool(offers)
+    )
+
+
+def days_field(**kwargs: Any) -> forms.IntegerField:
+    """Return the number of days that a free copy lasts."""
+    return forms.IntegerField(
+        label=_("Days of access"), min_value=1, max_value=LONGEST_FREE_COPY, **kwargs
+    )
+
+
+class NewUserForm(UserForm):
+    """
+    A new user, on a platform, with a free copy if `free_copy_days` are given.
+
+    Field names are those of an import: `platform`, `offer`, `free_copy_days`.
+    """
+
+    version = None  # type: ignore[assignment]  # Nobody has changed the user before.
+    platform = forms.ChoiceField(label=_("Platform"))
+
+    def __init__(
+        self,
+        *args: Any,
+        platforms: Sequence[Platform],
+        offers: Sequence[Offer] | None,
+        **kwargs: Any,
+    ) -> None:
+        """
+        :param offers: the project's; None if the editor may give no access.
+        """
+        super().__init__(*args, **kwargs)
+        self.platforms = {platform.slug: platform for platform in platforms}
+        self.offers = {offer.reference: offer for offer in offers or ()}
+        self.fields["platform"].choices = [(one.slug, one.name) for one in platforms]  # type: ignore[attr-defined]
+        if offers is not None:
+            self.fields["offer"] = offer_field(offers, empty=_("No free copy"))
+            self.fields["free_copy_days"] = days_field(required=False)
+        self.fields["invite"] = forms.BooleanField(
+            label=_("Send an invitation by mail"),
+            help_text=_("In the user's language, with a link to choose a password."),
+            required=False,
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        offer, days = cleaned.get("offer"), cleaned.get("free_copy_days")
+        if offer and not days and "free_copy_days" not in self.errors:
+            self.add_error("free_copy_days", _("Say for how many days."))
+        if days and self.offers and not offer and "offer" not in self.errors:
+            self.add_error("offer", _("Choose the offer that is given."))
+        return cleaned
+
+    def user(self, project: Project, *, registered_at: datetime) -> User:
+        """Return the new user, unsaved."""
+        user = User(
+            project=project,
+            platform=self.platforms[self.cleaned_data["platform"]],
+            registered_at=registered_at,
+        )
+        for name, value in self.changes_for(user).items():
+            setattr(user, name, value)
+        return user
+
+    @property
+    def offer(self) -> Offer | None:
+        """The offer that is given, if one was chosen."""
+        return self.offers.get(self.cleaned_data.get("offer", ""))
+
+
+class FreeCopyForm(forms.Form):
+    """What is given to a user, and for how long."""
+
+    days = days_field(initial=30)
+    mail = forms.BooleanField(label=_("Tell the user by mail"), required=False, initial=True)
+
+    def __init__(self, *args: Any, offers: Sequence[Offer], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offers = {offer.reference: offer for offer in offers}
+        self.fields["offer"] = offer_field(offers, empty=None)
+        self.order_fields(["offer", "days", "mail"])
+
+    @property
+    def offer(self) -> Offer | None:
+        """The offer that is given; none if the project sells nothing."""
+        return self.offers.get(self.cleaned_data["offer"])
 
 
 def _unless_empty(clean: Callable[[str], str], value: str) -> str:
@@ -306,6 +407,9 @@ def _as_name(words: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in fold(words)).split())
 
 
+# --- Deletion ------------------------------------------------------------------------------
+
+
 class DeletionForm(forms.Form):
     """
     The last question before users are deleted.
@@ -349,3 +453,48 @@ class DeletionForm(forms.Form):
         if digits != str(self.users):
             raise ValidationError(_("This is not the number of users to delete."))
         return text
+
+
+# --- Impersonation -------------------------------------------------------------------------
+
+
+class ImpersonationForm(forms.Form):
+    """Why somebody takes on a user's identity, and how far; only what there is to choose."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        required=False,
+        help_text=_("A ticket number or a few words. It is kept until the user is deleted."),
+    )
+    mode = forms.ChoiceField(
+        label=_("What can be done there"),
+        choices=[
+            (Impersonation.Mode.READ_ONLY, _("Look only")),
+            (Impersonation.Mode.FULL, _("Act as the user")),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, rule: str, may_act: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"mode": Impersonation.Mode.READ_ONLY})
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].widget.attrs["class"] = "form-control"
+        self.fields["reason"].required = rule == Project.ReasonRule.REQUIRED
+        if rule == Project.ReasonRule.OFF:
+            del self.fields["reason"]
+        # What is sent all the same is judged by the permission, not by the form.
+        self.may_act = may_act
+
+    def clean_reason(self) -> str:
+        return validation.clean_text(self.cleaned_data["reason"])
+
+    def fields_shown(self) -> list[forms.BoundField]:
+        """Return what the page asks: no mode where there is no choice, unless a wrong one came."""
+        return [field for field in self if field.name != "mode" or self.may_act or field.errors]
+
+    @property
+    def mode_chosen(self) -> Impersonation.Mode:
+        """Return the mode; looking only, where nothing was chosen."""
+        return Impersonation.Mode(self.cleaned_data["mode"] or Impersonation.Mode.READ_ONLY)

@@ -15,6 +15,7 @@ from import_export import fields, resources
 
 from backoffice.core.exports import Guarded, IsoInstant
 from backoffice.core.masking import MaskedEmail, MaskedName
+from backoffice.core.sheets import Cell
 from users.models import CustomField, User
 
 
@@ -24,6 +25,7 @@ class Column(fields.Field):
 
     :param expression: the cell as an expression over `User`; text guarded.
     :param masked: the same for readers who may not see identities, where it differs.
+    :param cell: what the cells are in a sheet.
     """
 
     def __init__(
@@ -33,16 +35,18 @@ class Column(fields.Field):
         expression: Combinable,
         *,
         masked: Combinable | None = None,
+        cell: Cell = Cell.TEXT,
         **kwargs: Any,
     ) -> None:
         super().__init__(column_name=name, **kwargs)
         self.label = label
         self.expression = expression
         self.masked = masked or expression
+        self.cell = cell
 
 
-def _instant(path: str) -> Combinable:
-    return IsoInstant(F(path))
+def _instant(name: str, label: Any, path: str) -> Column:
+    return Column(name, label, IsoInstant(F(path)), cell=Cell.INSTANT)
 
 
 def _media_name(which: str) -> Combinable:
@@ -88,8 +92,8 @@ class BasicResource(_People):
     """The basic list: the table's columns, and what was entered at registration."""
 
     status = Column("status", _("Status"), STATUS_WORDS)
-    registered_at = Column("registered_at", _("Registration date"), _instant("registered_at"))
-    modified_at = Column("modified_at", _("Modification date"), _instant("modified_at"))
+    registered_at = _instant("registered_at", _("Registration date"), "registered_at")
+    modified_at = _instant("modified_at", _("Modification date"), "modified_at")
     language = Column("language", _("Language"), Guarded(F("language")))
     country = Column("country", _("Country"), Guarded(F("country")))
     platform = Column("platform", _("Platform"), Guarded(F("platform__slug")))
@@ -114,10 +118,8 @@ class CompleteResource(_People):
     """The complete list: who they are, and the sums of what they watched."""
 
     first_media_name = Column("first_media_name", _("First media viewed"), _media_name("first"))
-    first_media_viewed_at = Column(
-        "first_media_viewed_at",
-        _("First media viewed on"),
-        _instant("viewing__first_viewed_at"),
+    first_media_viewed_at = _instant(
+        "first_media_viewed_at", _("First media viewed on"), "viewing__first_viewed_at"
     )
     first_media_id = Column(
         "first_media_id",
@@ -125,8 +127,8 @@ class CompleteResource(_People):
         Guarded(F("viewing__first_content__reference")),
     )
     last_media_name = Column("last_media_name", _("Last media viewed"), _media_name("last"))
-    last_media_viewed_at = Column(
-        "last_media_viewed_at", _("Last media viewed on"), _instant("viewing__last_viewed_at")
+    last_media_viewed_at = _instant(
+        "last_media_viewed_at", _("Last media viewed on"), "viewing__last_viewed_at"
     )
     last_media_id = Column(
         "last_media_id",
@@ -137,9 +139,13 @@ class CompleteResource(_People):
         "viewing_seconds",
         _("Total viewing time (seconds)"),
         Coalesce(F("viewing__viewing_seconds"), 0),
+        cell=Cell.NUMBER,
     )
     media_viewed = Column(
-        "media_viewed", _("Number of media viewed"), Coalesce(F("viewing__media_viewed"), 0)
+        "media_viewed",
+        _("Number of media viewed"),
+        Coalesce(F("viewing__media_viewed"), 0),
+        cell=Cell.NUMBER,
     )
 
     class Meta(_People.Meta):
@@ -160,11 +166,19 @@ class CompleteResource(_People):
         )
 
 
+CELLS = {
+    CustomField.Type.NUMBER: Cell.NUMBER,
+    CustomField.Type.DATE: Cell.DATE,
+    CustomField.Type.BOOLEAN: Cell.BOOLEAN,
+}
+
+
 def custom_column(field: CustomField, language: str) -> Column:
     """Return the column of a sign-up field: headed by its key, or its label in words."""
     text = KeyTextTransform(field.key, F("custom"))
-    is_text = field.type in {CustomField.Type.TEXT, CustomField.Type.CHOICE}
-    return Column(field.key, field.label(language), Guarded(text) if is_text else text)
+    cell = CELLS.get(CustomField.Type(field.type), Cell.TEXT)
+    expression = Guarded(text) if cell is Cell.TEXT else text
+    return Column(field.key, field.label(language), expression, cell=cell)
 
 
 def columns_of(resource: type[_People]) -> list[Column]:

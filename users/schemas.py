@@ -180,3 +180,54 @@ class PasswordResetRedeem(Body):
 
     token: Token
     password: Password
+
+
+# --- Impersonations ------------------------------------------------------------------------
+
+TICKET = "q3p8WJ0vYtFqXk0m9hC2sT4rU6iO8aB1nD5eG7lZxVc"
+MARKER = "0197b3a2-6f0e-7c11-9a55-1f0d9c4b8e21"
+
+
+class ImpersonationRedeem(Body):
+    """What the browser of a staff member brought along."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"ticket": TICKET}]}
+    )
+
+    ticket: Token
+
+
+class ImpersonationCheck(Body):
+    """The marker of an impersonation."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"impersonation": MARKER}]}
+    )
+
+    impersonation: Annotated[str, Field(max_length=64)]
+
+
+class ImpersonationAnswer(BaseModel):
+    """An impersonation that goes on."""
+
+    user: str = Field(description="The id of the user to be shown.")
+    actor: str = Field(description="Who looks, for the banner.")
+    mode: str = Field(description="read-only or full")
+    expires_at: str = Field(description="When it ends at the latest.")
+    impersonation: str = Field(description="The marker: sent with each viewing meanwhile.")
+
+
+class PastImpersonation(BaseModel):
+    """One time that somebody looked at the account."""
+
+    actor: str
+    mode: str = Field(description="read-only or full")
+    began_at: str
+    ended_at: str | None = Field(description="null while it goes on")
+
+
+class PastImpersonationsAnswer(BaseModel):
+    """Who looked at the account, newest first."""
+
+    impersonations: list[PastImpersonation]

@@ -1,9 +1,10 @@
-"""What runs in the background for users."""
+"""What the queue calls about users, and their jobs."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 from procrastinate.contrib.django import app
@@ -11,7 +12,9 @@ from procrastinate.contrib.django import app
 from analytics.anonymising import fold_viewings, viewings_of
 from backoffice.core.permissions import Permission
 from backoffice.jobs.running import JobFailed, Running, job
+from users.actions import SEND_RESET_TASK
 from users.deletion import FOLD_TASK, JOB, carry_out
+from users.mailing import answer_reset_request
 from users.models import Deletion
 
 UNKNOWN = gettext_noop("What was to be deleted is not known any more. Choose the users again.")
@@ -51,3 +54,8 @@ def fold(*, user_id: int, project_id: int) -> None:
     """Fold what is left of a deleted user's viewings."""
     while fold_viewings(user_id, project_id=project_id) is not None:
         pass
+
+
+@app.task(name=SEND_RESET_TASK)
+def send_reset(*, request_id: int) -> None:
+    answer_reset_request(request_id=request_id, now=timezone.now())

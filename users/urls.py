@@ -12,15 +12,18 @@ from users.views.fields import (
     NewField,
     RestoreField,
 )
+from users.views.free_copy import GiveFreeCopy
+from users.views.impersonation import Impersonate
 from users.views.profile import Profile
-from users.views.to_come import Impersonate
 from users.views.user_files import BasicExport, ChartExport, CompleteExport
 from users.views.user_list import UserList
+from users.views.user_new import NewUser
 
 app_name = "users"
 
 urlpatterns = [
     path("users/", UserList.as_view(), name="list"),
+    path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
     path("users/export/basic.csv", BasicExport.as_view(), name="basic-file"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
@@ -29,6 +32,7 @@ urlpatterns = [
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
     path("users/<uuid:public_id>/delete/", DeleteUser.as_view(), name="delete"),
+    path("users/<uuid:public_id>/free-copy/", GiveFreeCopy.as_view(), name="free-copy"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
     path("settings/sign-up-fields/", FieldList.as_view(), name="fields"),
     path("settings/sign-up-fields/new/", NewField.as_view(), name="field-new"),

@@ -114,7 +114,7 @@ def title_contents(
             type=Content.Type.HOSTED,
             duration_seconds=noted_duration(title.run_seconds, draw),
             status=availability(draw),
-            url=f"{home(project, 'web')}watch/{reference}/",
+            url=f"{home(project, 'web')}watch/{content_reference(project, reference)}/",
             described_at=now,
         )
 
@@ -131,15 +131,16 @@ def availability(draw: random.Random) -> str:
 
 def event_content(project: Project, event: Event, now: datetime, draw: random.Random) -> Content:
     """Return the content of one live event; it has no duration while it runs."""
+    reference = event_reference(project, event.reference)
     is_running = event.start_at + timedelta(seconds=event.run_seconds) > now
     return Content(
         project=project,
-        reference=event_reference(project, event.reference),
+        reference=reference,
         name=f"{draw.choice(LIVE_NAMES)} ({event.start_at:%d/%m/%Y})",
         type=Content.Type.LIVE,
         duration_seconds=None if is_running else event.run_seconds,
         status=Content.Status.AVAILABLE if is_running else Content.Status.UNAVAILABLE,
-        url=f"{home(project, 'web')}live/{event.reference}/" if is_running else "",
+        url=f"{home(project, 'web')}watch/{reference}/" if is_running else "",
         described_at=now,
     )
 

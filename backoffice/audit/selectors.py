@@ -1,4 +1,4 @@
-"""Questions to the audit trail that acts depend on."""
+"""Questions to the audit trail: how often, to whom, and what happened to one thing."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db.models import Model
 
 from backoffice.audit.models import AuditEvent
+
+MOST_EVENTS = 100
 
 
 def acts_since(
@@ -34,3 +36,12 @@ def targets_of(
         outcome=AuditEvent.Outcome.DONE,
     )
     return set(events.values_list("target_id", flat=True))
+
+
+def events_about(target: Model) -> list[AuditEvent]:
+    """Return what happened to the object, latest first, at most a hundred events."""
+    about = AuditEvent.objects.filter(
+        target_type=target._meta.label_lower,
+        target_id=str(getattr(target, "public_id", target.pk)),
+    )
+    return list(about.order_by("-at", "-pk")[:MOST_EVENTS])

@@ -7,15 +7,15 @@ A file is whole or absent: a database that dies in the middle leaves no file beh
 import base64
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import CharField, Func, QuerySet, TextField
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg import sql
@@ -26,11 +26,19 @@ BOM = b"\xef\xbb\xbf"
 LINE_END = b"\r\n"
 # Rows are joined to blocks of about this size before they are hashed and written.
 ROWS_A_BLOCK = 2_000
+QUERY_CANCELED = "57014"
+
+
+class TooSlow(Exception):
+    """A file could not be finished in the time that its request has."""
 
 
 @dataclass(slots=True)
-class CsvFile:
-    """A finished file, open at its beginning and without a name: closing it removes it."""
+class MadeFile:
+    """A finished file, open at its beginning; one without a name is removed by closing it."""
+
+    content_type: ClassVar[str]
+    extension: ClassVar[str]
 
     file: IO[bytes]
     rows: int = 0
@@ -47,12 +55,54 @@ class CsvFile:
     @property
     def repr_digest(self) -> str:
         """The value of the header Repr-Digest (RFC 9530)."""
-        return f"sha-256=:{base64.b64encode(self._hash.digest()).decode()}:"
+        return repr_digest(self._hash.digest())
+
+    def count(self, block: bytes) -> None:
+        """Take the block into size and digest."""
+        self.size += len(block)
+        self._hash.update(block)
+
+
+class CsvFile(MadeFile):
+    """A CSV file."""
+
+    content_type = "text/csv; charset=utf-8"
+    extension = "csv"
 
     def write(self, block: bytes) -> None:
         self.file.write(block)
-        self.size += len(block)
-        self._hash.update(block)
+        self.count(block)
+
+
+def repr_digest(digest: bytes) -> str:
+    """Return a SHA-256 as the header Repr-Digest writes it."""
+    return f"sha-256=:{base64.b64encode(digest).decode()}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a file is made: where, in which time, and who is told how far it is."""
+
+    into: Callable[[], IO[bytes]]
+    """Opens the file that is written."""
+    limit_ms: int
+    """How long the database may take over it."""
+    on_rows: Callable[[int], None]
+    """Called with the number of rows after each block of them; what it raises ends the making."""
+
+
+def _temporary() -> IO[bytes]:
+    return tempfile.TemporaryFile(dir=settings.EXPORT_DIR)
+
+
+def at_once() -> Making:
+    """Return the usual way: a file without a name, for as long as a request may take."""
+    limit = settings.EXPORT_SECONDS_AT_ONCE * 1000
+    return Making(into=_temporary, limit_ms=limit, on_rows=_tell_nobody)
+
+
+def _tell_nobody(_rows: int) -> None:
+    pass
 
 
 class Guarded(Func):
@@ -82,17 +132,27 @@ def write_csv(
     *,
     zone: ZoneInfo,
     delimiter: str = ",",
+    making: Making | None = None,
 ) -> CsvFile:
     """
     Return a CSV file of the rows in their order: UTF-8 with BOM, CRLF, headings first.
 
     :param rows: a `values_list` of expressions whose text is guarded already.
     :param zone: the zone in which instants are written.
-    :raises DatabaseError: if the database fails; nothing is left behind.
-    :raises OSError: if the disk does; likewise.
+    :param making: without one, the file is made within a request.
+    :raises TooSlow: if the time is over; nothing is left behind, as with the others.
+    :raises DatabaseError: if the database fails.
+    :raises OSError: if the disk does.
     """
-    with _spooled(headings, delimiter) as made:
-        _copy(rows, made, zone=zone, delimiter=delimiter)
+    making = making or at_once()
+    options = sql.SQL("FORMAT csv, DELIMITER {delimiter}").format(delimiter=sql.Literal(delimiter))
+    with (
+        _spooled(headings, delimiter, making) as made,
+        closing(copied_blocks(rows, options, zone=zone, making=making)) as blocks,
+    ):
+        for block in blocks:
+            _write_block(block, made)
+            making.on_rows(made.rows)
     return made
 
 
@@ -104,7 +164,7 @@ def csv_of(
 
     :raises OSError: if the disk fails; nothing is left behind.
     """
-    with _spooled(headings, delimiter) as made:
+    with _spooled(headings, delimiter, at_once()) as made:
         for row in rows:
             made.write(delimiter.join(map(str, row)).encode() + LINE_END)
             made.rows += 1
@@ -112,9 +172,9 @@ def csv_of(
 
 
 @contextmanager
-def _spooled(headings: Sequence[str], delimiter: str) -> Iterator[CsvFile]:
-    """Give a file with its heading; rewind it afterwards, or remove it if anything fails."""
-    made = CsvFile(tempfile.TemporaryFile(dir=settings.EXPORT_DIR))  # noqa: SIM115  # sent later
+def _spooled(headings: Sequence[str], delimiter: str, making: Making) -> Iterator[CsvFile]:
+    """Give a file with its heading; rewind it afterwards, or close it if anything fails."""
+    made = CsvFile(making.into())
     try:
         line = delimiter.join(_quoted(guarded(heading), delimiter) for heading in headings)
         made.write(BOM + line.encode() + LINE_END)
@@ -125,40 +185,54 @@ def _spooled(headings: Sequence[str], delimiter: str) -> Iterator[CsvFile]:
         raise
 
 
-def _copy(
-    rows: "QuerySet[Any, tuple[Any, ...]]", made: CsvFile, *, zone: ZoneInfo, delimiter: str
-) -> None:
+def copied_blocks(
+    rows: "QuerySet[Any, tuple[Any, ...]]",
+    options: sql.Composable,
+    *,
+    zone: ZoneInfo,
+    making: Making,
+) -> Generator[list[bytes]]:
+    """
+    Yield what COPY writes of the rows, a message for each, in blocks.
+
+    :raises TooSlow: if the database took longer than it may.
+    """
     try:
         statement, params = rows.query.sql_with_params()
     except EmptyResultSet:
         return
     composed = connection.ops.compose_sql(statement, params)  # type: ignore[attr-defined]
-    copy_statement = sql.SQL("COPY ({rows}) TO STDOUT (FORMAT csv, DELIMITER {delimiter})").format(
-        rows=sql.SQL(composed), delimiter=sql.Literal(delimiter)
+    copy_statement = sql.SQL("COPY ({rows}) TO STDOUT ({options})").format(
+        rows=sql.SQL(composed), options=options
     )
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone.key])
-        cursor.execute(
-            "SELECT set_config('statement_timeout', %s, true)", [str(settings.EXPORT_TIMEOUT_MS)]
-        )
-        # The driver's own cursor raises its own errors; these are Django's.
-        with connection.wrap_database_errors, cursor.cursor.copy(copy_statement) as copy:
-            _spool(copy, made)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone.key])
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true)", [str(making.limit_ms)]
+            )
+            # The driver's own cursor raises its own errors; these are Django's.
+            with connection.wrap_database_errors, cursor.cursor.copy(copy_statement) as copy:
+                yield from _blocks(copy)
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED:
+            raise TooSlow from error
+        raise
 
 
-def _spool(copy: Any, made: CsvFile) -> None:
-    """Write each message, which is one row ending in LF, as a line ending in CRLF."""
+def _blocks(copy: Any) -> Iterator[list[bytes]]:
     block: list[bytes] = []
     for message in copy:
         block.append(message)
         if len(block) == ROWS_A_BLOCK:
-            _write_block(block, made)
-            block.clear()
+            yield block
+            block = []
     if block:
-        _write_block(block, made)
+        yield block
 
 
 def _write_block(block: list[bytes], made: CsvFile) -> None:
+    """Write each message, which is one row ending in LF, as a line ending in CRLF."""
     joined = b"".join(block)
     if joined.count(b"\n") == len(block):
         made.write(joined.replace(b"\n", LINE_END))

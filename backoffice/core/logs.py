@@ -89,6 +89,8 @@ def logging_settings(*, with_messages_of_exceptions: bool) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": "INFO", "propagate": True},
             # Four lines for each task; what matters is said by `backoffice.jobs`.
             "procrastinate": {"level": "WARNING"},
+            # The address of each request, with ids of customers.
+            "stripe": {"level": "WARNING"},
             # It tells each failed try to connect; the worker tells it once.
             "psycopg.pool": {"level": "ERROR"},
             "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},

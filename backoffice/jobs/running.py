@@ -61,8 +61,12 @@ class Kind:
     name: str
     label: StrOrPromise
     function: Callable[["Running"], dict[str, Any]]
-    permission: Permission | None
+    permission: Permission | None = None
     """What its actor must still be allowed to do when it runs."""
+    address: Callable[[Job], str] | None = None
+    """Where what comes out of it is found; the job's own page leads there."""
+    outcome: Callable[[Mapping[str, Any]], str] | None = None
+    """What the result says in words, in the reader's language."""
 
 
 KINDS: Final[dict[str, Kind]] = {}
@@ -71,15 +75,27 @@ KINDS: Final[dict[str, Kind]] = {}
 stopping = threading.Event()
 
 
-def job(
-    name: str, *, label: StrOrPromise, permission: Permission | None = None
-) -> Callable[[Callable[["Running"], dict[str, Any]]], Callable[["Running"], dict[str, Any]]]:
-    """Register the function as the work of a kind of job, named "<app>.<verb>"."""
+Function = Callable[["Running"], dict[str, Any]]
 
-    def register(
-        function: Callable[[Running], dict[str, Any]],
-    ) -> Callable[[Running], dict[str, Any]]:
-        KINDS[name] = Kind(name, label, function, permission)
+
+def job(
+    name: str,
+    *,
+    label: StrOrPromise,
+    permission: Permission | None = None,
+    address: Callable[[Job], str] | None = None,
+    outcome: Callable[[Mapping[str, Any]], str] | None = None,
+) -> Callable[[Function], Function]:
+    """
+    Register the function as the work of a kind of job, named "<app>.<verb>".
+
+    :param permission: what its actor must still be allowed to do when it runs.
+    :param address: where what comes out of the job is found, if it has a page of its own.
+    :param outcome: what the result says in words.
+    """
+
+    def register(function: Function) -> Function:
+        KINDS[name] = Kind(name, label, function, permission, address, outcome)
         return function
 
     return register

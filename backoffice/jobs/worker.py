@@ -33,6 +33,7 @@ HEARTBEAT_SECONDS = 5
 # A worker that has not been heard of for this long is dead, and its work is begun again.
 SILENCE_SECONDS = 20
 RESCUE_EVERY_SECONDS = 5
+LOOK_EVERY_SECONDS = 2
 PATIENCE_SECONDS = 2
 
 _IS_DUE_SQL = """
@@ -136,6 +137,8 @@ def _workers(own: App, *, wait: bool) -> list[Worker]:
             listen_notify=wait,
             install_signal_handlers=False,
             delete_jobs="successful",
+            # New work is announced; what is to be tried again is only found by looking.
+            fetch_job_polling_interval=LOOK_EVERY_SECONDS,
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=SILENCE_SECONDS,
             task_middleware=[_on_fresh_connections],

@@ -108,9 +108,13 @@ def create_platform(
 
 
 @transaction.atomic
-def create_api_key(*, platform: Platform, actor: Actor, now: datetime) -> IssuedKey:
-    """Make a key of the platform. Only its hash is kept."""
-    key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+def create_api_key(*, platform: Platform, actor: Actor, now: datetime, key: str = "") -> IssuedKey:
+    """
+    Make a key of the platform. Only its hash is kept.
+
+    :param key: one of 256 random bits that the platform has made itself; else a new one.
+    """
+    key = key or KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     row = ApiKey.objects.create(
         platform=platform, key_hash=hash_of_key(key), hint=key[:_HINT_LENGTH], created_at=now
     )

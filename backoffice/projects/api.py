@@ -1,6 +1,5 @@
 """What every call of a platform passes: its key, its allowance, its idempotency key."""
 
-import base64
 import functools
 import hashlib
 import json
@@ -17,6 +16,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from ninja.responses import Status
 from ninja.security import HttpBearer
 
+from backoffice.core.sealing import fernet
 from backoffice.core.wire import ApiError
 from backoffice.projects.models import ApiKey, StoredAnswer
 from backoffice.projects.selectors import authenticate_key
@@ -208,8 +208,7 @@ def _seal(request: HttpRequest, key: str) -> Fernet:
     the token of a device session, which nobody who reads the table is to have.
     """
     asked = _asked(request) + b"\n" + key.encode("utf-8", "surrogatepass")
-    digest = salted_hmac("backoffice.projects.api answer", asked, algorithm="sha256").digest()
-    return Fernet(base64.urlsafe_b64encode(digest))
+    return fernet("backoffice.projects.api answer", asked)
 
 
 def _asked(request: HttpRequest) -> bytes:

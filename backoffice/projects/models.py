@@ -97,6 +97,8 @@ class Platform(models.Model):
     kind = models.CharField(max_length=8, choices=Kind)
     home_url = models.URLField(max_length=500)
     password_reset_url = models.URLField(max_length=500, blank=True)
+    # Where an impersonation ticket is posted; the home address if there is none.
+    impersonation_url = models.URLField(max_length=500, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -112,6 +114,11 @@ class Platform(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def impersonation_address(self) -> str:
+        """Return where a staff member is handed over, with a ticket."""
+        return self.impersonation_url or self.home_url
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -1,19 +1,20 @@
-"""What the audit trail may be narrowed by."""
+"""What a register may be narrowed by: its period, and what the register itself names."""
 
-from datetime import date, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.filters import BoundedDateField, StrictFilterForm
 from backoffice.core.periods import midnight
+from backoffice.projects.models import Project
 
 
-class AuditFilterForm(StrictFilterForm):
+class RegisterFilterForm(StrictFilterForm):
     also_known = StrictFilterForm.also_known | {"after", "before"}
 
 
@@ -23,9 +24,59 @@ class DayFilter(django_filters.Filter):
     field_class = BoundedDateField
 
 
-class AuditFilter(django_filters.FilterSet):
+class RegisterFilter(django_filters.FilterSet):
+    """
+    Narrows a register to local days, both included, and by what a subclass writes out.
+
+    A subclass names the instant that the days are about.
+    """
+
+    instant: ClassVar[str]
+
+    class Meta:
+        fields: tuple[str, ...] = ()  # Every filter is written out.
+        form = RegisterFilterForm
+
+    by_identity: ClassVar[frozenset[str]] = frozenset()
+    """Filters that tell who somebody is: absent for readers who may not see that."""
+
+    def __init__(
+        self, *args: Any, project: Project, now: datetime, sees_identity: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.project, self.now = project, now
+        if not sees_identity:
+            for name in self.by_identity:
+                del self.filters[name]
+        self.offer_choices()
+        # "from" is no name in Python.
+        self._add("from", DayFilter(label=_("From"), method=self.since))
+        self._add("to", DayFilter(label=_("To"), method=self.until))
+        for field in self.form.fields.values():
+            is_choice = isinstance(field, forms.ChoiceField)
+            field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
+
+    def offer_choices(self) -> None:
+        """Fill in the choices that depend on the project: none here."""
+
+    def since(self, rows: QuerySet[Any], _name: str, day: date) -> QuerySet[Any]:
+        return rows.filter(**{f"{self.instant}__gte": midnight(day, self.project.zone)})
+
+    def until(self, rows: QuerySet[Any], _name: str, day: date) -> QuerySet[Any]:
+        """Keep rows up to the end of that day."""
+        end = midnight(day + timedelta(days=1), self.project.zone)
+        return rows.filter(**{f"{self.instant}__lt": end})
+
+    def _add(self, name: str, extra: DayFilter) -> None:
+        extra.parent = self
+        extra.model = self._meta.model
+        self.filters[name] = extra
+
+
+class AuditFilter(RegisterFilter):
     """Who, what, when, how it ended."""
 
+    instant = "at"
     kind = django_filters.MultipleChoiceFilter(label=_("What"), choices=AuditEvent.Kind.choices)
     who = django_filters.CharFilter(
         label=_("Who"), field_name="actor_label", lookup_expr="icontains", max_length=254
@@ -34,30 +85,5 @@ class AuditFilter(django_filters.FilterSet):
         label=_("Outcome"), choices=AuditEvent.Outcome.choices
     )
 
-    class Meta:
+    class Meta(RegisterFilter.Meta):
         model = AuditEvent
-        fields: tuple[str, ...] = ()  # Every filter is written out here.
-        form = AuditFilterForm
-
-    def __init__(self, *args: Any, zone: ZoneInfo, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.zone = zone
-        # "from" is no name in Python.
-        self._add("from", DayFilter(label=_("From"), method=self.since))
-        self._add("to", DayFilter(label=_("To"), method=self.until))
-        for name, field in self.form.fields.items():
-            field.widget.attrs["class"] = (
-                "form-select" if name in {"kind", "outcome"} else "form-control"
-            )
-
-    def since(self, events: QuerySet[AuditEvent], _name: str, day: date) -> QuerySet[AuditEvent]:
-        return events.filter(at__gte=midnight(day, self.zone))
-
-    def until(self, events: QuerySet[AuditEvent], _name: str, day: date) -> QuerySet[AuditEvent]:
-        """Keep events up to the end of that day."""
-        return events.filter(at__lt=midnight(day + timedelta(days=1), self.zone))
-
-    def _add(self, name: str, extra: DayFilter) -> None:
-        extra.parent = self
-        extra.model = AuditEvent
-        self.filters[name] = extra

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from analytics import devices
 from analytics.demo.agents import AGENTS
 from analytics.devices import DeviceFacts, agent_hash, describe, device_ids, known_devices
+from analytics.known import KnownIds
 from analytics.models import Device
 
 CHECK_SET = Path(__file__).parent / "data" / "user_agents.tsv"
@@ -175,14 +176,16 @@ def test_a_flush_makes_the_process_forget():
     assert known_devices.among(["a"]) == {"a": None}
 
 
-def test_the_oldest_strings_are_forgotten_first(monkeypatch):
-    monkeypatch.setattr(devices, "MOST_REMEMBERED", 2)
+def test_the_oldest_are_forgotten_first():
+    known = KnownIds[str](most=2)
 
-    known_devices.add({"a": 1, "b": 2, "c": 3, "x" * 1_001: 4})
+    known.add({"a": 1, "b": 2, "c": 3})
 
-    assert known_devices.among(["a", "b", "c", "x" * 1_001]) == {
-        "a": None,
-        "b": 2,
-        "c": 3,
-        "x" * 1_001: None,
-    }
+    assert known.among(["a", "b", "c"]) == {"a": None, "b": 2, "c": 3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_string_too_long_to_keep_is_looked_up_each_time():
+    ids = device_ids(["x" * 1_001])
+
+    assert known_devices.among(ids) == {"x" * 1_001: None}

@@ -14,16 +14,16 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
-from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.checks import checks
-from analytics.devices import known_devices
 from analytics.ingest import Beat, prepare, store
+from analytics.known import forget_all
 from analytics.models import (
     Content,
     UserMedia,
@@ -85,10 +85,24 @@ def ada(web):
 
 
 @pytest.fixture
+def asked(monkeypatch):
+    """The statements that are run from now on, by whichever cursor."""
+    statements = []
+    execute = psycopg.Cursor.execute
+
+    def noted(cursor, statement, *args, **options):
+        statements.append(statement)
+        return execute(cursor, statement, *args, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    return statements
+
+
+@pytest.fixture
 def committed(transactional_db):
     """Rows are committed in this test; what Django does not know to empty is emptied here."""
     yield
-    known_devices.forget()
+    forget_all()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE analytics_viewing")
 
@@ -251,7 +265,7 @@ def versions():
     return found
 
 
-def test_a_batch_costs_the_same_queries_whatever_its_size(web, ada):
+def test_a_batch_costs_the_same_statements_whatever_its_size(web, ada, asked):
     users = [ada, *UserFactory.create_batch(3, platform=web)]
 
     def beats(first, count):
@@ -264,14 +278,25 @@ def test_a_batch_costs_the_same_queries_whatever_its_size(web, ada):
     costs = []
     for first, count in [(100, 1), (200, 200)]:
         prepare(beats(first, count), platform=web, now=NOW)
-        with CaptureQueriesContext(connection) as queries:
-            batch, _ = prepare(beats(first, count), platform=web, now=NOW)
-            store(batch)
-        costs.append(len(queries))
+        asked.clear()
+        batch, _ = prepare(beats(first, count), platform=web, now=NOW)
+        store(batch)
+        costs.append(len(asked))
 
-    # Four look-ups, of which the one of devices is due to the test's own transaction; ten
+    # Four look-ups, of which all but the one of users are due to the test's own transaction; ten
     # statements between a savepoint and its release, and a COPY that is not seen here.
     assert costs == [16, 16]
+
+
+def test_contents_and_months_are_asked_about_once_by_a_process(committed, asked):
+    web = PlatformFactory()
+    ada = UserFactory(platform=web)
+    prepare([beat(ada)], platform=web, now=NOW)
+    asked.clear()
+    prepare([beat(ada, 2)], platform=web, now=NOW)
+
+    assert len(asked) == 1
+    assert "users_user" in asked[0]
 
 
 # --- Any order, any number of times, any batches ---------------------------------------------

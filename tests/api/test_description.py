@@ -1,15 +1,22 @@
 """The description of the API: for machines, for people, with examples that work."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from backoffice.api import schema
+from tests.api.conftest import NOW
 from tests.factories.subscriptions import OfferFactory
-from tests.factories.users import DeviceSessionFactory, PasswordResetFactory, UserFactory
-from users.schemas import SAMPLE
+from tests.factories.users import (
+    DeviceSessionFactory,
+    ImpersonationFactory,
+    PasswordResetFactory,
+    UserFactory,
+)
+from users.schemas import MARKER, SAMPLE, TICKET
 
 CALLS = {
     ("post", "/api/v1/users"),
@@ -21,6 +28,10 @@ CALLS = {
     ("delete", "/api/v1/device-sessions/{session_id}"),
     ("post", "/api/v1/password-resets"),
     ("post", "/api/v1/password-resets/redeem"),
+    ("post", "/api/v1/impersonations/redeem"),
+    ("post", "/api/v1/impersonations/check"),
+    ("delete", "/api/v1/impersonations/{impersonation}"),
+    ("get", "/api/v1/users/{user_id}/impersonations"),
     ("put", "/api/v1/contents/{content_id}"),
     ("put", "/api/v1/offers/{offer_id}"),
     ("put", "/api/v1/subscriptions/{provider}/{reference}"),
@@ -99,6 +110,10 @@ def test_each_example_works_as_it_stands(api, service, web, method, path):
     )
     DeviceSessionFactory(user=user, platform=web, token=SAMPLE)
     PasswordResetFactory(user=user, token=SAMPLE)
+    ImpersonationFactory(user=user, ticket=TICKET, created_at=NOW)
+    ImpersonationFactory(
+        user=user, id=MARKER, redeemed_at=NOW, expires_at=NOW + timedelta(minutes=30)
+    )
     OfferFactory(project=service, reference="monthly")
     OfferFactory(project=service, reference="film-night", kind="pack")
     examples = body_of(described()[method, path])["examples"]

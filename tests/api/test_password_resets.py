@@ -1,5 +1,6 @@
 """Asking for a reset link and choosing a new password with it."""
 
+import re
 import threading
 from datetime import timedelta
 
@@ -11,18 +12,21 @@ from django.utils import timezone
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import SYSTEM
-from backoffice.core.tokens import new_token
+from backoffice.core.tokens import hash_of_token, new_token
+from backoffice.jobs.models import Mail
 from subscriptions.actions import change_user
 from tests.api.conftest import NOW, Caller
 from tests.api.test_doors import error_of
-from tests.factories.projects import ApiKeyFactory
+from tests.factories.projects import ApiKeyFactory, PlatformFactory
 from tests.factories.users import UserFactory
 from users.actions import (
     ResetGone,
     issue_password_reset,
     open_device_session,
     redeem_password_reset,
+    request_password_reset,
 )
+from users.mailing import answer_reset_request
 from users.models import DeviceSession, PasswordReset, ResetRequest, User
 
 SENTENCE = "a long and private sentence"
@@ -59,9 +63,9 @@ def test_the_answer_is_the_same_whoever_has_the_email(api, web, ada):
 
 def test_the_database_is_asked_the_same_whoever_has_the_email(api, ada, django_assert_num_queries):
     api.get("/sign-up-fields")
-    # Key, allowance, attempts, two to count, user, request; a savepoint around.
+    # Key, allowance, attempts, two to count, user, request, its task; a savepoint around.
     for email in ["ada@example.com", "nobody@example.com"]:
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             ask(api, email)
 
 
@@ -92,6 +96,40 @@ def test_of_another_project_nobody_is_found(ada, other_api):
 @pytest.mark.parametrize("body", [{}, {"email": None}, {"email": 5}, {"email": "x" * 321}])
 def test_what_is_no_request_is_422(api, body):
     assert api.post("/password-resets", body).status_code == 422
+
+
+# --- The mail ------------------------------------------------------------------------------
+
+
+def test_the_mail_leads_to_the_platforms_page_with_the_token_in_the_fragment(
+    run_jobs, settings, mailoutbox
+):
+    settings.MAIL_LEAVES = True
+    web = PlatformFactory(password_reset_url="https://watch.example.com/new-password")
+    ada = UserFactory(platform=web, email="Ada@example.com", language="fr")
+    for email in ("ADA@example.com", "nobody@example.com"):
+        request_password_reset(platform=web, email=email, now=timezone.now())
+
+    run_jobs()
+
+    (mail,) = mailoutbox
+    assert mail.to == ["Ada@example.com"]
+    assert mail.subject.startswith("Choisissez un nouveau mot de passe")
+    token = re.search(r"https://watch\.example\.com/new-password#(\S{64})\n", mail.body)[1]
+    reset = PasswordReset.objects.get()
+    assert (reset.user, reset.token_hash) == (ada, hash_of_token(token))
+    assert not ResetRequest.objects.exists()
+
+
+def test_a_request_of_somebody_who_changed_the_password_meanwhile_sends_nothing(ada, web):
+    request_password_reset(platform=web, email="ada@example.com", now=NOW)
+    asked = ResetRequest.objects.get()
+    change_user(user=ada, changes={}, password_hash="x", actor=SYSTEM, now=NOW)
+
+    answer_reset_request(request_id=asked.pk, now=NOW)
+
+    assert not Mail.objects.exists()
+    assert not PasswordReset.objects.exists()
 
 
 # --- Redeeming -----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.db import connections
 from django.test import Client
 
 from backoffice.core.money import major_units
+from backoffice.jobs.models import Mail
 from subscriptions.models import AccessSpan, FreeCopy, Purchase
 from tests.api.conftest import NOW
 from tests.api.test_doors import error_of
@@ -354,3 +355,39 @@ def test_a_free_copy_for_a_deleted_user_is_accepted_and_not_kept(api, web):
 
     assert api.put("/free-copies/1", copy_for(str(stub.public_id))).status_code == 204
     assert not FreeCopy.objects.exists()
+
+
+# --- Mail ----------------------------------------------------------------------------------
+
+
+def test_whoever_is_given_a_gift_is_told_once(api, service, ada, grace):
+    OfferFactory(project=service, reference="film", name="Film")
+    body = gift(ada, "grace@example.com", offer="film", purchased_at="2026-03-20T11:00:00Z")
+
+    api.put("/purchases/okast/1", body)
+    api.put("/purchases/okast/1", body)
+    api.put("/purchases/okast/2", body | {"recipient": "later@example.com"})
+
+    mails = Mail.objects.order_by("pk").values_list("kind", "recipient", "target_user")
+    assert list(mails) == [
+        ("gift", "grace@example.com", grace.public_id),
+        ("gift", "later@example.com", None),
+    ]
+    assert Mail.objects.first().values["offer"] == "Film"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"purchased_at": BOUGHT},
+        {"status": "cancelled"},
+        {"type": "pack", "recipient": None},
+    ],
+    ids=["of long ago", "cancelled", "no gift"],
+)
+def test_nobody_is_told_of_what_is_no_news(api, ada, grace, changed):
+    body = gift(ada, "grace@example.com", purchased_at="2026-03-20T11:00:00Z") | changed
+    answer = api.put("/purchases/okast/1", {k: v for k, v in body.items() if v is not None})
+
+    assert answer.status_code == 201
+    assert not Mail.objects.exists()

@@ -39,6 +39,8 @@ OWN = {
 # Addresses under these answer machines: a platform's key, a provider's signature. Their own
 # tests ask them without, with a wrong and with another project's.
 OF_MACHINES = ("api/", "webhooks/", "metrics")
+# Another site than the back office, as it were, with sessions of its own; not in production.
+ANOTHER_SITE = ("demo-platform/",)
 
 EXAMPLES = {
     "int": 1,
@@ -78,7 +80,7 @@ def example(entry: URLPattern | URLResolver) -> str:
 ALL = [
     (name, path, view)
     for name, path, view in addresses(get_resolver())
-    if not path.lstrip("/").startswith(OF_MACHINES)
+    if not path.lstrip("/").startswith(OF_MACHINES + ANOTHER_SITE)
 ]
 PAGES = {name: (path, view) for name, path, view in ALL if name not in OPEN | OWN}
 SIGNED_IN = {name: path for name, path, _ in ALL if name not in OPEN}

@@ -1,14 +1,16 @@
 """Factories of users and sign-up fields."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import factory
 
+from backoffice.core.permissions import Role
 from backoffice.core.tokens import hash_of_token, new_token
+from backoffice.staff.models import StaffMember, StaffRole
 from tests.factories.projects import PlatformFactory, ProjectFactory
 from users.actions import count_registration, keep_words, set_comparable_columns
-from users.models import CustomField, DeviceSession, PasswordReset, User
+from users.models import CustomField, DeviceSession, Impersonation, PasswordReset, User
 
 REGISTERED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -93,3 +95,38 @@ class PasswordResetFactory(factory.django.DjangoModelFactory):
     project = factory.SelfAttribute("user.project")
     token_hash = factory.LazyAttribute(lambda o: hash_of_token(o.token))
     expires_at = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class SupporterFactory(factory.django.DjangoModelFactory):
+    """Olive, who is support on all projects."""
+
+    class Meta:
+        model = StaffMember
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"olive-{n}@staff.example")
+    name = "Olive Hart"
+    created_at = REGISTERED_AT
+
+    @factory.post_generation
+    def role(self, create, extracted, **kwargs):
+        StaffRole.objects.create(staff_member=self, role=extracted or Role.SUPPORT)
+
+
+class ImpersonationFactory(factory.django.DjangoModelFactory):
+    """A ticket that waits, for a minute from the registration; `ticket` is what is redeemed."""
+
+    class Meta:
+        model = Impersonation
+        exclude = ("ticket",)
+
+    class Params:
+        ticket = factory.Sequence(lambda n: f"ticket-{n}")
+
+    user = factory.SubFactory(UserFactory)
+    platform = factory.SelfAttribute("user.platform")
+    project = factory.SelfAttribute("user.project")
+    staff = factory.SubFactory(SupporterFactory)
+    ticket_hash = factory.LazyAttribute(lambda o: hash_of_token(o.ticket))
+    created_at = factory.SelfAttribute("user.registered_at")
+    ticket_expires_at = factory.LazyAttribute(lambda o: o.created_at + timedelta(minutes=1))

@@ -36,6 +36,16 @@ def ask(expression, **environment):
     )
 
 
+def test_there_is_no_demo_platform():
+    # Elsewhere: None 1.
+    patterns = "__import__('django.urls').urls.get_resolver().url_patterns"
+    count = f"sum('demo_platform' in str(one) for one in {patterns})"
+
+    done = ask(f"__import__('django').setup(), {count}", **COMPLETE)
+
+    assert last_line(done) == "None 0"
+
+
 def last_line(done):
     return (done.stderr or done.stdout).strip().splitlines()[-1]
 

@@ -60,7 +60,7 @@ def create_user(request: PlatformRequest, body: UserPost) -> Status[UserAnswer]:
 @router.get("/users/{user_id}", response=UserAnswer, summary="Read a user")
 def read_user(request: PlatformRequest, user_id: str) -> UserAnswer:
     project = request.auth.platform.project
-    return _answer(_present_user(project, user_id), live_fields(project))
+    return _answer(present_user(project, user_id), live_fields(project))
 
 
 @router.patch("/users/{user_id}", response=UserAnswer, summary="Change a user")
@@ -71,7 +71,7 @@ def edit_user(request: PlatformRequest, user_id: str, body: UserPatch) -> UserAn
     `modified_at` moves when a profile field changes; a password is none.
     """
     project = request.auth.platform.project
-    user = _present_user(project, user_id)
+    user = present_user(project, user_id)
     fields = live_fields(project)
     sent = {name: getattr(body, name) for name in body.model_fields_set}
     password = sent.pop("password", "")
@@ -98,7 +98,7 @@ def remove_user(request: PlatformRequest, user_id: str) -> Status[None]:
     Personal data goes, what was watched stays in the totals. A subscription that Stripe charges
     is cancelled first; where that fails (503), nothing is deleted.
     """
-    user = _present_user(request.auth.platform.project, user_id)
+    user = present_user(request.auth.platform.project, user_id)
     try:
         delete_user(user=user, actor=request.auth, now=timezone.now())
     except AlreadyDeleted as error:
@@ -133,7 +133,12 @@ def live_fields(project: Project) -> list[CustomField]:
     )
 
 
-def _present_user(project: Project, user_id: str) -> User:
+def present_user(project: Project, user_id: str) -> User:
+    """
+    Return the user that an address names.
+
+    :raises ApiError: if the project has none, or has deleted them.
+    """
     try:
         public_id = UUID(user_id)
     except ValueError as error:

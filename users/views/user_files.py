@@ -15,7 +15,7 @@ from django.views import View
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.audit.selectors import acts_since
-from backoffice.core.exports import CsvFile, csv_of
+from backoffice.core.exports import MadeFile, csv_of
 from backoffice.core.periods import midnight
 from backoffice.core.permissions import Permission
 from subscriptions.spans import refresh_statuses
@@ -74,7 +74,7 @@ class FilePage(FilteredUsers, View):
                 [message for messages in asked.form.errors.values() for message in messages]
             )
 
-    def send(self, made: CsvFile, what: str, told: dict[str, Any]) -> HttpResponseBase:
+    def send(self, made: MadeFile, what: str, told: dict[str, Any]) -> HttpResponseBase:
         """Record the file and return it as a download; it is removed when sent."""
         facts = {"file": what, "rows": made.rows, "sha256": made.sha256}
         try:
@@ -122,15 +122,15 @@ class ListExport(FilePage):
         asked = self.filter_by(self.kind.filterset)
         self.checked(asked)
         columns = columns_asked(self.kind, asked, language=self.language)
-        chosen = self._chosen()
+        asked.chosen = self._chosen()
         refresh_statuses(project_id=self.project.pk, now=self.now)
-        made = write_list(asked, columns, chosen=chosen)
+        made = write_list(asked, columns)
         told: dict[str, Any] = {
             "filter": filter_for_audit(asked),
             "columns": [column.column_name for column in columns],
         }
-        if chosen is not None:
-            told["chosen"] = len(chosen)
+        if asked.chosen is not None:
+            told["chosen"] = len(asked.chosen)
         return self.send(made, f"users-{self.kind.name}", told)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:

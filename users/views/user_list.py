@@ -39,7 +39,7 @@ from users.views.activity_chart import (
 )
 from users.views.filter_bar import PLACE, filter_bar
 from users.views.month_cards import CardWriter, month_figures
-from users.views.user_rows import RowWriter, acts_allowed
+from users.views.user_rows import RowWriter, acts_allowed, one_click_acts
 
 FilterT = TypeVar("FilterT", bound=ChartFilter)
 
@@ -166,6 +166,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             sees_identity=self.viewpoint.sees_identity,
             platform_names={platform.pk: platform.name for platform in asked.platforms},
             actions=list(acts_allowed(self.permissions)),
+            posted=one_click_acts(self.project),
         )
         return {
             "title": _("Who are the last registered users?"),

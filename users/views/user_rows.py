@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from backoffice.core.formatting import instant_text, short_day
 from backoffice.core.masking import mask_email, mask_name
 from backoffice.core.permissions import Permission
+from backoffice.projects.models import Project
 from subscriptions.models import Subscription
 from subscriptions.selectors import Holding, holdings_of
 from users.models import User
@@ -43,7 +44,7 @@ class _Words:
     statuses: dict[int, str]
     actions_for: str
     profile: str
-    actions: list[tuple[str, str]]
+    actions: list[tuple[str, str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class RowWriter:
     platform_names: dict[int, str]
     actions: Sequence[tuple[str, str]]
     """Label and address name of what the reader may do with a user, in order."""
+    posted: frozenset[str] = frozenset()
+    """The address names of those that are done at once, by POST and in a new tab."""
 
     def rows(self, users: Sequence[User]) -> list[dict[str, Any]]:
         """Return the rows in the users' order, with each status's reason; three queries."""
@@ -66,7 +69,7 @@ class RowWriter:
             actions_for=_("Actions for %(name)s"),
             profile=address_pattern("users:profile"),
             actions=[
-                (label, pattern)
+                (label, pattern, name in self.posted)
                 for label, name in self.actions
                 if (pattern := address_pattern(name))
             ],
@@ -77,7 +80,7 @@ class RowWriter:
         status = User.Status(user.status)
         public_id = str(user.public_id)
         email = user.email if self.sees_identity else mask_email(user.email)
-        name = self._name(user) or email or public_id
+        name = shown_name(user, sees_identity=self.sees_identity) or public_id
         return {
             "id": public_id,
             "url": words.profile.replace(NOBODY, public_id),
@@ -93,14 +96,10 @@ class RowWriter:
             "modified_text": instant_text(user.modified_at, self.zone, self.language),
             "actions_label": words.actions_for % {"name": name},
             "actions": [
-                {"label": label, "url": pattern.replace(NOBODY, public_id), "is_post": False}
-                for label, pattern in words.actions
+                {"label": label, "url": pattern.replace(NOBODY, public_id), "is_post": is_post}
+                for label, pattern, is_post in words.actions
             ],
         }
-
-    def _name(self, user: User) -> str:
-        name = f"{user.first_name} {user.last_name}".strip()
-        return name if self.sees_identity else mask_name(name)
 
     def _reason(self, status: User.Status, holdings: Iterable[Holding]) -> str:
         if status == User.Status.ACTIVE:
@@ -152,6 +151,20 @@ class RowWriter:
 
     def _day(self, instant: datetime) -> str:
         return short_day(instant.astimezone(self.zone).date(), self.language)
+
+
+def shown_name(user: User, *, sees_identity: bool) -> str:
+    """Return the user's name, else the e-mail, as one reader may see them."""
+    name = f"{user.first_name} {user.last_name}".strip()
+    if sees_identity:
+        return name or user.email
+    return mask_name(name) or mask_email(user.email)
+
+
+def one_click_acts(project: Project) -> frozenset[str]:
+    """Return the acts, by address name, that menus do at once: nothing is left to ask."""
+    is_asked = project.impersonation_reason != Project.ReasonRule.OFF
+    return frozenset() if is_asked else frozenset({"users:impersonate"})
 
 
 def _is_held(holding: Holding, now: datetime) -> bool:

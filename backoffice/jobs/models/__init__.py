@@ -1,5 +1,6 @@
-"""The rows of background work, one module for each kind of thing."""
+"""Jobs and mails."""
 
 from backoffice.jobs.models.job import Job
+from backoffice.jobs.models.mail import Mail
 
-__all__ = ["Job"]
+__all__ = ["Job", "Mail"]

@@ -1,24 +1,18 @@
 """The register of what was done. It stands here because the trail itself lies below all pages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Final
+from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponse
-from django.template.response import TemplateResponse
-from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.presenters import sentence
 from backoffice.audit.recording import record
-from backoffice.core.pagination import Cursor, CursorRefused, Ordering, Page, keyset_page
+from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
-from backoffice.staff.filters import AuditFilter
-from backoffice.staff.pages import StaffPage, StaffRequest
-
-PER_PAGE: Final = 50
-NEWEST_FIRST: Final = Ordering("-at", ("at", "pk"), is_descending=True)
+from backoffice.staff.filters import AuditFilter, RegisterFilter
+from backoffice.staff.registers import Register
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +23,15 @@ class Line:
     said: str
 
 
-class AuditTrail(StaffPage):
+class AuditTrail(Register):
     """Who did what, when, and what was refused. Reading it is an event itself."""
 
     permission_required = Permission.AUDIT_VIEW_OWN
+    filterset_class = AuditFilter
+    ordering = Ordering("-at", ("at", "pk"), is_descending=True)
+    template_name = "audit/audit_trail.html"
 
-    def get(self, request: StaffRequest) -> HttpResponse:
-        filterset = AuditFilter(request.GET, queryset=self.visible_events(), zone=self.zone)
-        page = self.page_of(filterset)
-        if page and not {"after", "before"} & set(request.GET):
-            self.note_reading(filterset)
-        return TemplateResponse(
-            request,
-            "audit/audit_trail.html",
-            {
-                "form": filterset.form,
-                "lines": [Line(event, sentence(event)) for event in page.rows] if page else [],
-                "page": page,
-                "zone": self.zone,
-                "sees_all": self.may(Permission.AUDIT_VIEW),
-            },
-            status=HTTPStatus.OK if page else HTTPStatus.BAD_REQUEST,
-        )
-
-    def visible_events(self) -> QuerySet[AuditEvent]:
+    def get_queryset(self) -> QuerySet[AuditEvent]:
         """
         Return what this reader may see: the project's events, or only their own in it.
 
@@ -66,30 +45,16 @@ class AuditTrail(StaffPage):
             here |= Q(project_id=None)
         return AuditEvent.objects.filter(here)
 
-    def page_of(self, filterset: AuditFilter) -> Page[AuditEvent] | None:
-        """Return the page asked for; `None`, with words in the form, for what cannot be."""
-        if not filterset.is_valid():
-            return None
-        try:
-            after, before = (self.cursor(name) for name in ("after", "before"))
-        except CursorRefused:
-            filterset.form.add_error(None, _("This page link has expired: start from the top."))
-            return None
-        return keyset_page(
-            filterset.qs,
-            NEWEST_FIRST,
-            per_page=PER_PAGE,
-            at=self.now,
-            after=after,
-            before=None if after else before,
-        )
+    def lines(self, rows: Sequence[AuditEvent]) -> list[Line]:
+        return [Line(event, sentence(event)) for event in rows]
 
-    def cursor(self, name: str) -> Cursor | None:
-        text = self.request.GET.get(name)
-        return Cursor.decode(text, NEWEST_FIRST) if text else None
+    def get_context_data(self) -> dict[str, Any]:
+        return {"sees_all": self.may(Permission.AUDIT_VIEW)}
 
-    def note_reading(self, filterset: AuditFilter) -> None:
-        given = sorted(name for name, value in filterset.form.cleaned_data.items() if value)
+    def read(self, asked: RegisterFilter) -> None:
+        if {"after", "before"} & set(self.request.GET):
+            return
+        given = sorted(name for name, value in asked.form.cleaned_data.items() if value)
         record(
             AuditEvent.Kind.AUDIT_READ,
             actor=self.request.user,

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("jobs", "0001_job"),
         ("projects", "0004_seal_stored_answers"),
-        ("users", "0004_keep_attempts_unlogged"),
+        ("users", "0005_add_impersonations"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

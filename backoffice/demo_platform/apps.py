@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class DemoPlatformConfig(AppConfig):
+    name = "backoffice.demo_platform"
+    label = "demo_platform"

@@ -1,0 +1,159 @@
+"""Accounts of projects with providers: connected here, their secrets kept encrypted."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import Actor, record
+from backoffice.core.sealing import SealBroken, seal, unseal
+from backoffice.projects.models import Project
+from subscriptions.models import Provider, ProviderAccount
+from subscriptions.providers.stripe import StripeGateway, is_live_key
+
+PURPOSE: Final = "subscriptions.accounts secrets"
+HINT_LENGTH: Final = 4
+LONGEST_SECRET: Final = 255
+# The old and the new one while rotating.
+MOST_WEBHOOK_SECRETS: Final = 3
+
+
+class NotConnected(Exception):
+    """The project has no account with the provider, or its secrets cannot be read any more."""
+
+
+class SecretsRefused(Exception):
+    """The secrets cannot be as given; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StripeSecrets:
+    """What opens one account with Stripe."""
+
+    secret_key: str
+    webhook_secrets: tuple[str, ...]
+
+
+@transaction.atomic
+def connect_stripe(
+    *,
+    project: Project,
+    secret_key: str,
+    webhook_secrets: Sequence[str],
+    actor: Actor,
+    now: datetime,
+) -> ProviderAccount:
+    """
+    Keep the secrets of the project's account with Stripe, in place of those there were.
+
+    :param webhook_secrets: any of them proves an event; two while one replaces the other.
+    :raises SecretsRefused: if one is empty or cannot be a secret, or a test key would replace
+        one that moves money (or the reverse).
+    """
+    secrets = [secret.strip() for secret in webhook_secrets]
+    key = secret_key.strip()
+    _check(key, secrets)
+    is_live = is_live_key(key)
+    known = (
+        ProviderAccount.objects.select_for_update()
+        .filter(project=project, provider=Provider.STRIPE)
+        .first()
+    )
+    if known and None not in {known.is_live, is_live} and known.is_live != is_live:
+        raise SecretsRefused(
+            "The project is connected to the other mode (test or live) of Stripe: a project"
+            " keeps to one."
+        )
+    account, _is_new = ProviderAccount.objects.update_or_create(
+        project=project,
+        provider=Provider.STRIPE,
+        defaults={
+            "is_live": is_live,
+            "sealed": seal(
+                json.dumps({"secret_key": key, "webhook_secrets": secrets}), purpose=PURPOSE
+            ),
+            "hint": key[-HINT_LENGTH:],
+            "connected_at": now,
+            "resting_until": None,
+            "failures": 0,
+        },
+    )
+    record(
+        AuditEvent.Kind.PROVIDER_CONNECTED,
+        actor=actor,
+        now=now,
+        project=project,
+        target=account,
+        data={
+            "provider": Provider.STRIPE.label,
+            "hint": account.hint,
+            "webhook_secrets": len(secrets),
+        },
+    )
+    return account
+
+
+def account_of(project: Project, provider: Provider) -> ProviderAccount:
+    """
+    Return the project's account with the provider.
+
+    :raises NotConnected: if there is none.
+    """
+    account = ProviderAccount.objects.filter(project=project, provider=provider).first()
+    if account is None:
+        raise NotConnected
+    account.project = project
+    return account
+
+
+def stripe_secrets(account: ProviderAccount) -> StripeSecrets:
+    """
+    Return the secrets of an account with Stripe.
+
+    :raises NotConnected: if they cannot be read.
+    """
+    opened = _opened(account)
+    return StripeSecrets(opened["secret_key"], tuple(opened["webhook_secrets"]))
+
+
+def stripe_gateway(account: ProviderAccount) -> StripeGateway:
+    """
+    Return the way to an account with Stripe.
+
+    :raises NotConnected: if its secrets cannot be read.
+    """
+    return StripeGateway(stripe_secrets(account).secret_key)
+
+
+def _opened(account: ProviderAccount) -> Mapping[str, Any]:
+    try:
+        opened: dict[str, Any] = json.loads(unseal(account.sealed, purpose=PURPOSE))
+    except SealBroken as error:
+        raise NotConnected from error
+    return opened
+
+
+def _check(secret_key: str, webhook_secrets: Sequence[str]) -> None:
+    if not _is_secret(secret_key):
+        raise SecretsRefused("The secret key is missing or no key: it begins with sk_ or rk_.")
+    if secret_key.startswith("pk_"):
+        raise SecretsRefused("This is the publishable key: use the secret one.")
+    if not webhook_secrets or not all(map(_is_secret, webhook_secrets)):
+        raise SecretsRefused(
+            "A webhook secret is missing or none: without one no event can be trusted."
+        )
+    if len(set(webhook_secrets)) > MOST_WEBHOOK_SECRETS:
+        raise SecretsRefused("Too many webhook secrets: keep the old and the new one.")
+
+
+def _is_secret(text: str) -> bool:
+    return (
+        0 < len(text) <= LONGEST_SECRET
+        and text.isascii()
+        and text.isprintable()
+        and " " not in text
+    )

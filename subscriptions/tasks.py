@@ -1,0 +1,64 @@
+"""Background work on payments: events are applied as they come, and again in their time."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
+from procrastinate.contrib.django import app
+
+from backoffice.core.permissions import Permission
+from backoffice.jobs.running import JobFailed, Running, job
+from subscriptions.accounts import NotConnected, account_of
+from subscriptions.models import Provider, ProviderSync
+from subscriptions.providers.reports import ProviderTrouble
+from subscriptions.reconciling import sync_stripe
+from subscriptions.webhooks import apply_event, due_events
+
+NO_ACCOUNT = gettext_noop("The project is not connected to Stripe. Connect it first.")
+NO_ANSWER = gettext_noop("Stripe does not answer. Start it again: it goes on where it was.")
+
+# What one sweep takes on; the next one follows within a minute.
+EVENTS_PER_SWEEP = 1000
+
+
+@app.task(name="subscriptions.apply_event")
+def apply_one_event(*, event_id: int) -> None:
+    """Apply an event that has just come."""
+    apply_event(event_id, now=timezone.now())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="subscriptions.apply_due_events", queueing_lock="subscriptions.apply_due_events")
+def apply_due_events(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
+    """Try the events again whose time has come, those whose task was lost included."""
+    for event_id in due_events(now=timezone.now(), most=EVENTS_PER_SWEEP):
+        apply_event(event_id, now=timezone.now())
+
+
+@job(
+    "subscriptions.sync_stripe",
+    label=_("Compare with Stripe"),
+    permission=Permission.SETTINGS_EDIT,
+)
+def compare_with_stripe(running: Running) -> dict[str, Any]:
+    """Take over from Stripe what differs, page by page."""
+
+    def told(sync: ProviderSync) -> None:
+        running.progress(done=sync.customers + sync.subscriptions + sync.invoices)
+
+    try:
+        account = account_of(running.project, Provider.STRIPE)
+        sync = sync_stripe(account, clock=running.now, told=told)
+    except NotConnected as error:
+        raise JobFailed(NO_ACCOUNT) from error
+    except ProviderTrouble as trouble:
+        raise JobFailed(NO_ANSWER) from trouble
+    return {
+        "customers": sync.customers,
+        "subscriptions": sync.subscriptions,
+        "invoices": sync.invoices,
+        "changed": sync.changed,
+        "unmatched": sync.unmatched,
+        "skipped": sync.skipped,
+    }

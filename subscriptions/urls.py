@@ -1,0 +1,36 @@
+"""Addresses of what is sold, paid for and given."""
+
+from django.urls import path
+
+from subscriptions.views.given import (
+    FreeCopyList,
+    FreeCopyPage,
+    GiftList,
+    GiftPage,
+    NewFreeCopy,
+)
+from subscriptions.views.offers import EditOffer, NewOffer, OfferList
+from subscriptions.views.payments import PurchaseList, SubscriptionList
+
+"""Addresses of what users pay for."""
+
+
+from subscriptions.views.notifications import StripeNotification
+
+app_name = "subscriptions"
+
+urlpatterns = [
+    path("offers/", OfferList.as_view(), name="offers"),
+    path("offers/new/", NewOffer.as_view(), name="offer-new"),
+    path("offers/<int:offer_id>/", EditOffer.as_view(), name="offer"),
+    path("subscriptions/", SubscriptionList.as_view(), name="list"),
+    path("purchases/", PurchaseList.as_view(), name="purchases"),
+    path("free-copies/", FreeCopyList.as_view(), name="free-copies"),
+    path("free-copies/new/", NewFreeCopy.as_view(), name="free-copy-new"),
+    path("free-copies/<int:free_copy_id>/", FreeCopyPage.as_view(), name="free-copy"),
+    path("gifts/", GiftList.as_view(), name="gifts"),
+    path("gifts/<int:gift_id>/", GiftPage.as_view(), name="gift"),
+    path(
+        "webhooks/stripe/<slug:project>/", StripeNotification.as_view(), name="stripe-notification"
+    ),
+]

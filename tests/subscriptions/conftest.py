@@ -1,0 +1,88 @@
+"""A project connected to a local Stripe, and one user of it."""
+
+import pytest
+import time_machine
+
+from backoffice.audit.recording import SYSTEM
+from subscriptions.accounts import connect_stripe
+from subscriptions.models import ProviderEvent
+from subscriptions.webhooks import apply_event, due_events
+from tests.conftest import NOW
+from tests.factories.projects import PlatformFactory
+from tests.factories.subscriptions import OfferFactory
+from tests.factories.users import UserFactory
+from tests.local_stripe.deliveries import SECRET, signed
+from tests.local_stripe.server import KEY, LocalStripe
+from tests.local_stripe.world import World
+
+
+@pytest.fixture(scope="session")
+def stripe_server():
+    """One server for all tests; each gets a world of its own."""
+    with LocalStripe() as local:
+        yield local
+
+
+@pytest.fixture
+def local(stripe_server, settings):
+    """An empty local Stripe, which our own requests go to."""
+    stripe_server.world = World()
+    stripe_server.faults.clear()
+    stripe_server.requests.clear()
+    settings.STRIPE_API_BASE = stripe_server.url
+    return stripe_server
+
+
+@pytest.fixture
+def world(local):
+    return local.world
+
+
+@pytest.fixture
+def account(project, local):
+    """The project's account with the local Stripe."""
+    return connect_stripe(
+        project=project, secret_key=KEY, webhook_secrets=[SECRET], actor=SYSTEM, now=NOW
+    )
+
+
+@pytest.fixture
+def ada(project):
+    web = PlatformFactory(project=project, slug="web")
+    return UserFactory(platform=web, email="ada@example.com")
+
+
+@pytest.fixture
+def monthly(project, world):
+    """An offer, and the price that sells it."""
+    OfferFactory(project=project, stripe_price_id="price_monthly", name="Monthly")
+    return world.make_price("price_monthly")
+
+
+@pytest.fixture
+def post(client, account):
+    """Deliver an event as Stripe does; return the answer."""
+
+    def deliver(event, *, at=NOW, secret=SECRET, slug="north"):
+        body, headers = signed(event, at=at.timestamp(), secret=secret)
+        with time_machine.travel(NOW, tick=False):
+            return client.post(
+                f"/webhooks/stripe/{slug}/",
+                body,
+                content_type="application/json",
+                headers=headers,
+            )
+
+    return deliver
+
+
+@pytest.fixture
+def work():
+    """Apply, as the worker does, all events whose time has come."""
+
+    def apply(now=NOW):
+        for event_id in due_events(now=now, most=10_000):
+            apply_event(event_id, now=now)
+        return list(ProviderEvent.objects.order_by("pk").values_list("state", "reason"))
+
+    return apply

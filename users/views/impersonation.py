@@ -1,0 +1,125 @@
+"""Taking on a user's identity: the question, and the page that hands over to the platform."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.views.generic import View
+
+from backoffice.core.formatting import instant_text
+from backoffice.core.permissions import Permission
+from users.forms import ImpersonationForm
+from users.impersonation import (
+    HandOver,
+    LimitReached,
+    SwitchedOff,
+    UserGone,
+    hand_over,
+    impersonations_of,
+    is_on,
+    left_today,
+)
+from users.models import Impersonation
+from users.views.profile import UserPage
+from users.views.user_rows import shown_name
+
+# The latest of those who looked, on the page of one user.
+LOOKS_SHOWN = 20
+
+
+class Impersonate(UserPage, View):
+    """Asks for reason and mode where there is a choice; hands over on POST."""
+
+    permission_required = Permission.USERS_IMPERSONATE
+    http_method_names = ("get", "head", "post")
+
+    def get(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
+        return self._page(self._form())
+
+    def post(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
+        form = self._form(self.request.POST)
+        if not form.is_valid():
+            return self._page(form, status=HTTPStatus.BAD_REQUEST)
+        mode = form.mode_chosen
+        if mode == Impersonation.Mode.FULL and not form.may_act:
+            self._refuse(Permission.USERS_IMPERSONATE_FULL)
+        try:
+            handed_over = hand_over(
+                user=self.user,
+                staff=self.request.user,
+                mode=mode,
+                reason=form.cleaned_data.get("reason", ""),
+                now=self.now,
+            )
+        except UserGone as error:
+            raise Http404 from error
+        except SwitchedOff:
+            return self._page(form, status=HTTPStatus.CONFLICT)
+        except LimitReached:
+            return self._page(form, status=HTTPStatus.TOO_MANY_REQUESTS)
+        return self._hand_over(handed_over)
+
+    def _form(self, data: Any = None) -> ImpersonationForm:
+        return ImpersonationForm(
+            data,
+            rule=self.project.impersonation_reason,
+            may_act=self.may(Permission.USERS_IMPERSONATE_FULL),
+        )
+
+    def _page(self, form: ImpersonationForm, *, status: int = HTTPStatus.OK) -> HttpResponse:
+        context = {
+            "form": form,
+            "is_on": is_on(),
+            "left": left_today(staff=self.request.user, project=self.project, now=self.now),
+            "most": settings.IMPERSONATIONS_A_DAY,
+            "name": shown_name(self.user, sees_identity=self.may(Permission.USERS_SEE_IDENTITY)),
+            "platform": self.user.platform,
+            "address": origin_of(self.user.platform.impersonation_address),
+            "minutes": settings.IMPERSONATION_MINUTES,
+            "looks": [self._look(row) for row in impersonations_of(self.user)[:LOOKS_SHOWN]],
+            "zone_name": self.zone.key,
+            "profile_url": reverse("users:profile", args=[self.user.public_id]),
+        }
+        return TemplateResponse(self.request, "users/impersonate.html", context, status=status)
+
+    def _look(self, row: Impersonation) -> dict[str, str]:
+        return {
+            "who": str(row.staff),
+            "began": self._instant(row.redeemed_at),
+            "ended": self._instant(row.ended_by(self.now)),
+            "mode": str(Impersonation.Mode(row.mode).label),
+            "reason": row.reason,
+        }
+
+    def _instant(self, instant: datetime | None) -> str:
+        return instant_text(instant, self.zone, get_language() or "en") if instant else ""
+
+    def _hand_over(self, handed_over: HandOver) -> HttpResponse:
+        address = handed_over.row.platform.impersonation_address
+        response = TemplateResponse(
+            self.request,
+            "users/hand_over.html",
+            {
+                "address": address,
+                "ticket": handed_over.ticket,
+                "platform": handed_over.row.platform,
+                "seconds": settings.IMPERSONATION_TICKET_SECONDS,
+            },
+        )
+        # The ticket may be posted there alone, and nobody is told from where.
+        policy = settings.SECURE_CSP | {"form-action": [origin_of(address)]}
+        response._csp_config = policy  # type: ignore[attr-defined]  # noqa: SLF001 (Django 6.0's)
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+def origin_of(address: str) -> str:
+    """Return scheme and host of the address, as a content policy names them."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
