@@ -220,11 +220,11 @@ def memory_of(process: int, name: str) -> float:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(port: int = 0) -> Iterator[Site]:
     """Run the web server as run.py does, and sign an owner of all projects in."""
     from run import WEB
 
-    port = _free_port()
+    port = port or _free_port()
     with tempfile.NamedTemporaryFile(prefix="bench-web-", suffix=".log") as log:
         server = subprocess.Popen(
             [*WEB],
@@ -251,7 +251,7 @@ def _free_port() -> int:
 def _wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
     while server.poll() is None:
         with suppress(OSError):
-            http.client.HTTPConnection("127.0.0.1", port, timeout=60).connect()
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
             return
         time.sleep(0.1)
     sys.exit(f"bench: the web server did not start:\n{log.read_text()[-2000:]}")

@@ -100,7 +100,7 @@ def main() -> int:
     options = parser.parse_args()
     use_database(options.database_url)
     report = Report()
-    world = _world()
+    world = world_of(largest_project())
     print(f"{sizes()[0]:,} users, {sizes()[1]:,} viewings; {load()}")
     rates = {size: in_process(world, report, size, options.runs) for size in BATCHES}
     repeats(world, report, options.runs)
@@ -112,11 +112,11 @@ def main() -> int:
     return 1 if report.missed else 0
 
 
-def _world() -> World:
+def world_of(project: Any) -> World:
+    """Return the users and contents of a project; its first platform reports."""
     from django.db import connection
     from django.utils import timezone
 
-    project = largest_project()
     platform = project.platforms.select_related("project").order_by("pk").first()
     with connection.cursor() as cursor:
         cursor.execute(

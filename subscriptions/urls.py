@@ -9,6 +9,7 @@ from subscriptions.views.given import (
     GiftPage,
     NewFreeCopy,
 )
+from subscriptions.views.notifications import StripeNotification
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
 

@@ -43,6 +43,8 @@ class StaffPage(View):
     permission_required: ClassVar[Permission]
     change_permission: ClassVar[Permission | None] = None
     """What a change (POST) needs besides, if reading needs less."""
+    change_needs_proof: ClassVar[bool] = False
+    """Whether a change asks for a recent proof, though its permission does not."""
 
     request: StaffRequest
     now: datetime
@@ -65,7 +67,8 @@ class StaffPage(View):
         for permission in sorted(needed):
             if permission not in self.permissions:
                 self._refuse(permission)
-        if needed & STEP_UP and not is_proved(request.session, self.now):
+        is_grave = self.change_needs_proof and request.method not in SAFE_METHODS
+        if (is_grave or needed & STEP_UP) and not is_proved(request.session, self.now):
             question = ask_or_accept(request, now=self.now)
             if question is not None:
                 return question

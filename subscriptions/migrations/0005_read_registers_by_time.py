@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("subscriptions", "0003_cover_who_holds_what")]
+    dependencies = [("subscriptions", "0004_providers")]
 
     operations = [
         AddIndexConcurrently(
