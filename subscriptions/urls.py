@@ -16,8 +16,6 @@ from subscriptions.views.payments import PurchaseList, SubscriptionList
 """Addresses of what users pay for."""
 
 
-from subscriptions.views.notifications import StripeNotification
-
 app_name = "subscriptions"
 
 urlpatterns = [

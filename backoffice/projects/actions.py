@@ -1,11 +1,7 @@
 """Changes to projects, platforms and their keys."""
 
 import secrets
-<<<<<<< HEAD
-from collections.abc import Iterable
-=======
-from collections.abc import Mapping
->>>>>>> main
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
