@@ -13,8 +13,8 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics.models import Viewing
 
-# So many viewings are folded in one transaction.
-CHUNK: Final = 5_000
+# So many viewings are folded in one transaction, unless somebody waits for more.
+CHUNK: Final = 2_000
 
 # What the given viewings come to, cell by cell. Short ones and those of bots are no views, stand
 # in no sum, and are simply gone.

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from procrastinate.contrib.django import app
 
-from analytics.anonymising import CHUNK, fold_viewings, forget_viewer, viewings_of
+from analytics.anonymising import fold_viewings, forget_viewer, viewings_of
 from analytics.ingest import lock_users
 from analytics.models import UserMedia, UserViewing
 from backoffice.audit.models import AuditEvent
@@ -38,7 +38,7 @@ from users.impersonation import forget_impersonations
 from users.models import Deletion, DeviceSession, User
 
 # What is done when the answer comes; more is a job.
-INLINE_VIEWINGS: Final = CHUNK
+INLINE_VIEWINGS: Final = 5_000
 INLINE_USERS: Final = 20
 # Whoever deletes more types the number.
 ASK_NUMBER_ABOVE: Final = 50
@@ -226,7 +226,7 @@ def delete_user(
 @transaction.atomic
 def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gone:
     """
-    Leave a stub without identity, and fold what was watched if it is no more than a chunk.
+    Leave a stub without identity, and fold what was watched unless it is very much.
 
     The locks are taken in the order in which `check_figures --repair` takes its own.
 
@@ -253,8 +253,8 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
         # From here on, no batch of viewings that was under way brings anything back.
         lock_users(cursor, [user_id], project_id=user.project_id)
         gone = _sums_of(user_id, payments=kept.subscriptions + kept.purchases)
-        if viewings_of([user_id], most=CHUNK + 1) <= CHUNK:
-            fold_viewings(user_id, project_id=user.project_id)
+        if viewings_of([user_id], most=INLINE_VIEWINGS + 1) <= INLINE_VIEWINGS:
+            fold_viewings(user_id, project_id=user.project_id, chunk=INLINE_VIEWINGS)
         else:
             # Whoever waits for it may fold at the same time; this is for those who do not.
             app.configure_task(FOLD_TASK).defer(user_id=user_id, project_id=user.project_id)

@@ -64,7 +64,7 @@ from users import deletion
 from users.models import User
 now = datetime(2026, 3, 20, 12, tzinfo=UTC)
 user = User.objects.select_related("project").get(pk=int(sys.argv[1]))
-deletion.CHUNK = int(sys.argv[2])
+deletion.INLINE_VIEWINGS = int(sys.argv[2])
 deletion.delete_user(user=user, actor=SYSTEM, now=now)
 print("erased", flush=True)
 fold_viewings(user.pk, project_id=user.project_id, chunk=5)
@@ -73,7 +73,7 @@ time.sleep(60)
 """
 
 
-def deleting(user, chunk):
+def deleting(user, inline):
     """Delete the user in a process of its own, which folds five viewings and then waits."""
     database = connection.settings_dict
     address = (
@@ -81,7 +81,7 @@ def deleting(user, chunk):
         f"?host={database['HOST']}&port={database['PORT'] or 5432}"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(user.pk), str(chunk)],
+        [sys.executable, "-c", SCRIPT, str(user.pk), str(inline)],
         cwd=Path(__file__).parents[2],
         env=os.environ
         | {"DATABASE_URL": address, "DJANGO_SETTINGS_MODULE": "backoffice.settings"},
@@ -111,7 +111,7 @@ def test_killed_before_its_end_nothing_happened_and_again_all_of_it(ada):
     # The last thing that a deletion writes is what was watched.
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE analytics_anonymousviewing IN ACCESS EXCLUSIVE MODE")
-        process = deleting(ada, chunk=5000)
+        process = deleting(ada, inline=5000)
         wait_for_lock(cursor, process)
         process.send_signal(signal.SIGKILL)
     kill(process)
@@ -141,7 +141,7 @@ def wait_for_lock(cursor, process):
 
 def test_killed_while_it_folds_a_worker_comes_to_the_same_end(ada, run_jobs):
     before = cells()
-    process = deleting(ada, chunk=4)
+    process = deleting(ada, inline=4)
     assert process.stdout.readline() == "erased\n"
     assert process.stdout.readline() == "folded some\n"
     kill(process)
@@ -160,7 +160,6 @@ def test_killed_while_it_folds_a_worker_comes_to_the_same_end(ada, run_jobs):
 
 def test_a_job_deletes_who_has_very_many_viewings(ada, run_jobs, monkeypatch, staff_with):
     monkeypatch.setattr("users.deletion.INLINE_VIEWINGS", 4)
-    monkeypatch.setattr("users.deletion.CHUNK", 4)
     before = cells()
     staff = staff_with(Role.OWNER)
     deletion, _shown = preview(user_ids=[ada.pk], project=ada.project, staff=staff, now=NOW)
