@@ -16,6 +16,9 @@ from subscriptions.views.notifications import StripeNotification
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
 
+"""Addresses of what users pay for."""
+
+
 app_name = "subscriptions"
 
 urlpatterns = [
