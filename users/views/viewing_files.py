@@ -10,7 +10,7 @@ from analytics.exports import write_graph, write_viewings
 from analytics.filters import ViewingFileFilter
 from analytics.selectors import viewing_so_far
 from backoffice.audit.models import AuditEvent
-from backoffice.core.exports import CsvFile
+from backoffice.core.exports import MadeFile
 from backoffice.core.permissions import Permission
 from users.exports import filter_for_audit
 from users.views.profile import UserPage
@@ -22,7 +22,7 @@ class ViewingFile(UserPage, FilePage):
 
     audit_kind = AuditEvent.Kind.VIEWING_EXPORTED
     what: ClassVar[str]
-    write: ClassVar[Callable[[ViewingFileFilter], CsvFile]]
+    write: ClassVar[Callable[[ViewingFileFilter], MadeFile]]
 
     def make(self) -> HttpResponseBase:
         asked = ViewingFileFilter(
