@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", Live.as_view(), name="health-live"),
     path("health/ready", Ready.as_view(), name="health-ready"),
     path("", include("backoffice.staff.urls")),
+    path("", include("backoffice.projects.urls")),
     path("", include("users.urls")),
     path("", include("subscriptions.urls")),
     path("", include("backoffice.jobs.urls")),

@@ -28,9 +28,20 @@ from backoffice.core.scope import Scope
 from backoffice.core.territories import is_country, is_language
 from backoffice.core.text import fold
 from backoffice.projects.models import Project
+from backoffice.staff.filters import RegisterFilter
 from subscriptions.models import Offer, Provider
 from subscriptions.selectors import holders_of, payers_of, payment_holders, users_behind
-from users.models import CustomField, DeviceSession, User, UserQuerySet, UserSearch
+from users.models import (
+    CustomField,
+    DeviceSession,
+    Impersonation,
+    ImpersonationQuerySet,
+    ImpersonationState,
+    User,
+    UserImport,
+    UserQuerySet,
+    UserSearch,
+)
 from users.selectors import account_counts, custom_fields
 
 ORDERINGS = {
@@ -586,3 +597,43 @@ def _checker_of(field: CustomField) -> Callable[[str], bool]:
         return True
 
     return is_storable
+
+
+class ImportFilter(RegisterFilter):
+    """Which imports the register shows: who, when, state."""
+
+    instant = "created_at"
+    who = django_filters.CharFilter(label=gettext_lazy("Who"), method="by_actor", max_length=254)
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=UserImport.State.choices
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = UserImport
+
+    def by_actor(self, imports: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        return imports.filter(Q(actor__name__icontains=text) | Q(actor__email__icontains=text))
+
+
+class ImpersonationFilter(RegisterFilter):
+    """Who looked, how, when, and how it stands."""
+
+    instant = "created_at"
+    who = django_filters.CharFilter(label=gettext_lazy("Who"), method="by_whom", max_length=254)
+    mode = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Mode"), choices=Impersonation.Mode.choices
+    )
+    state = django_filters.ChoiceFilter(
+        label=gettext_lazy("State"), choices=ImpersonationState.choices, method="in_state"
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = Impersonation
+
+    def by_whom(self, rows: ImpersonationQuerySet, _name: str, part: str) -> ImpersonationQuerySet:
+        return rows.filter(Q(staff__name__icontains=part) | Q(staff__email__icontains=part))
+
+    def in_state(
+        self, rows: ImpersonationQuerySet, _name: str, state: str
+    ) -> ImpersonationQuerySet:
+        return rows.in_state(state, self.now)

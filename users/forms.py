@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
@@ -17,7 +18,7 @@ from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
 from subscriptions.models import Offer
 from users.custom_fields import choices_held, is_used
-from users.models import CustomField, Impersonation, User
+from users.models import CustomField, Impersonation, User, UserImport
 from users.resources import BasicResource, CompleteResource, columns_of
 
 LONGEST_NAME = 150
@@ -248,6 +249,57 @@ class FreeCopyForm(forms.Form):
     def offer(self) -> Offer | None:
         """The offer that is given; none if the project sells nothing."""
         return self.offers.get(self.cleaned_data["offer"])
+
+
+class ImportColumnsForm(forms.Form):
+    """
+    What the columns of an uploaded file are: `map-1`, `map-2`, … in their order, and how to go on.
+
+    :param headings: of the file's columns.
+    :param columns: pairs of name and words of the columns there are.
+    :param platforms: those on which new users can be created.
+    """
+
+    mode = forms.ChoiceField(
+        label=_("Who has an account already"),
+        choices=UserImport.Mode.choices,
+        initial=UserImport.Mode.UPDATE,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    platform = forms.ModelChoiceField(
+        label=_("Platform of new users whose row names none"),
+        queryset=Platform.objects.none(),
+        required=False,
+        empty_label=None,
+    )
+    invite = forms.BooleanField(
+        label=_("Send an invitation by mail to every new user"), required=False
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        headings: Sequence[str],
+        columns: Sequence[tuple[str, str]],
+        platforms: QuerySet[Platform],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("— Choose —")), *columns, ("ignore", _("Ignore this column"))]
+        platform = cast("forms.ModelChoiceField[Platform]", self.fields["platform"])
+        platform.queryset = platforms
+        self.map_names = [f"map-{number}" for number in range(1, len(headings) + 1)]
+        for name, heading in zip(self.map_names, headings, strict=True):
+            self.fields[name] = forms.ChoiceField(label=heading, choices=choices, required=False)
+
+    def clean_mode(self) -> str:
+        return self.cleaned_data["mode"] or UserImport.Mode.UPDATE
+
+    @property
+    def columns(self) -> list[str]:
+        """What was chosen for each column, in their order."""
+        return [self.cleaned_data[name] for name in self.map_names]
 
 
 def _unless_empty(clean: Callable[[str], str], value: str) -> str:

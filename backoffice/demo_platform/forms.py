@@ -10,7 +10,23 @@ FieldDescription = dict[str, Any]
 """One sign-up field as `GET /sign-up-fields` describes it."""
 
 
-class SignInForm(forms.Form):
+class PlainForm(forms.Form):
+    """A form whose fields look alike."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            dress(field)
+
+
+def dress(field: forms.Field) -> None:
+    """Give the field the look of all others; a box needs none."""
+    if not isinstance(field, forms.BooleanField):
+        is_choice = isinstance(field, forms.ChoiceField)
+        field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
+
+
+class SignInForm(PlainForm):
     """E-mail and password of a user."""
 
     email = forms.CharField(
@@ -26,7 +42,7 @@ class SignInForm(forms.Form):
     )
 
 
-class ForgottenForm(forms.Form):
+class ForgottenForm(PlainForm):
     """Who forgot the password."""
 
     email = forms.CharField(
@@ -36,7 +52,7 @@ class ForgottenForm(forms.Form):
     )
 
 
-class NewPasswordForm(forms.Form):
+class NewPasswordForm(PlainForm):
     """A new password."""
 
     password = forms.CharField(
@@ -59,14 +75,14 @@ class ResetForm(NewPasswordForm):
     field_order = ("token", "password")
 
 
-class NameForm(forms.Form):
+class NameForm(PlainForm):
     """What users may change of themselves here."""
 
     first_name = forms.CharField(label=_("First name"), max_length=150, required=False)
     last_name = forms.CharField(label=_("Last name"), max_length=150, required=False)
 
 
-class SignUpForm(forms.Form):
+class SignUpForm(PlainForm):
     """A new account, with the fields that the project asks for."""
 
     first_name = forms.CharField(label=_("First name"), max_length=150, required=False)
@@ -89,7 +105,9 @@ class SignUpForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.asked = asked
         for description in asked:
-            self.fields[f"custom.{description['key']}"] = _field(description, language)
+            field = _field(description, language)
+            dress(field)
+            self.fields[f"custom.{description['key']}"] = field
 
     def body(self, *, language: str) -> dict[str, Any]:
         """Return the body of `POST /users`."""

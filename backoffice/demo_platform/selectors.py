@@ -63,9 +63,9 @@ def content_of(project: Project, reference: str) -> Content | None:
 def history_of(project: Project, public_id: str) -> list[Watched]:
     """Return what the user watched last, the latest first."""
     viewings = list(
-        Viewing.objects.filter(user_id=_key(project, public_id)).order_by("-started_at", "-id")[
-            :LATEST
-        ]
+        Viewing.objects.filter(
+            user_id=_key(project, public_id), watched_seconds__gte=project.minimum_view_seconds
+        ).order_by("-started_at", "-id")[:LATEST]
     )
     contents = Content.objects.in_bulk({viewing.content_id for viewing in viewings})
     return [

@@ -1,13 +1,15 @@
 """Changes to projects, platforms and their keys."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
@@ -73,6 +75,36 @@ def create_project(
 
 
 @transaction.atomic
+def edit_project(
+    *, project: Project, changes: Mapping[str, Any], actor: Actor, now: datetime
+) -> list[str]:
+    """
+    Give the project's settings new values; return the names of those that changed.
+
+    What is derived from them is not touched: `analytics.rules` changes what figures depend on.
+
+    :raises ProjectRefused: if a value will not do.
+    """
+    # Not the key: whoever refers to the project goes on.
+    locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    changed = [name for name, value in changes.items() if getattr(locked, name) != value]
+    if not changed:
+        return changed
+    for name in changed:
+        setattr(locked, name, changes[name])
+    _save_checked(locked)
+    record(
+        AuditEvent.Kind.PROJECT_EDITED,
+        actor=actor,
+        now=now,
+        project=locked,
+        target=locked,
+        data={"fields": changed},
+    )
+    return changed
+
+
+@transaction.atomic
 def create_platform(
     *,
     project: Project,
@@ -80,19 +112,28 @@ def create_platform(
     name: str,
     kind: str,
     home_url: str,
+    password_reset_url: str = "",
+    impersonation_url: str = "",
     actor: Actor,
     now: datetime,
 ) -> Platform:
     """
     Make a platform of the project.
 
-    :raises ProjectRefused: if a value will not do, the slug is taken within the project, or the
+    :raises ProjectRefused: if a value will not do, the slug is taken within the project, or an
         address is neither https nor http on this machine.
     """
-    check_home_url(home_url)
     platform = Platform(
-        project=project, slug=slug, name=name, kind=kind, home_url=home_url, created_at=now
+        project=project,
+        slug=slug,
+        name=name,
+        kind=kind,
+        home_url=home_url,
+        password_reset_url=password_reset_url,
+        impersonation_url=impersonation_url,
+        created_at=now,
     )
+    _check_addresses(platform)
     _save_checked(platform)
     record(
         AuditEvent.Kind.PLATFORM_CREATED,
@@ -101,6 +142,38 @@ def create_platform(
         project=project,
         target=platform,
         data={"slug": slug},
+    )
+    return platform
+
+
+@transaction.atomic
+def edit_platform(
+    *, platform: Platform, changes: Mapping[str, Any], actor: Actor, now: datetime
+) -> Platform:
+    """
+    Give the platform's fields new values; its slug stays, addresses and files name it.
+
+    :raises ProjectRefused: as `create_platform`.
+    """
+    platform = (
+        Platform.objects.select_for_update(of=("self",))
+        .select_related("project")
+        .get(pk=platform.pk)
+    )
+    changed = [name for name, value in changes.items() if getattr(platform, name) != value]
+    if not changed:
+        return platform
+    for name in changed:
+        setattr(platform, name, changes[name])
+    _check_addresses(platform)
+    _save_checked(platform)
+    record(
+        AuditEvent.Kind.PLATFORM_EDITED,
+        actor=actor,
+        now=now,
+        project=platform.project,
+        target=platform,
+        data={"slug": platform.slug, "fields": changed},
     )
     return platform
 
@@ -127,6 +200,31 @@ def create_api_key(*, platform: Platform, actor: Actor, now: datetime, key: str 
     return IssuedKey(row, key)
 
 
+@transaction.atomic
+def revoke_api_key(*, key: ApiKey, actor: Actor, now: datetime) -> None:
+    """Let the key open nothing any more, from the next request on. Again changes nothing."""
+    if ApiKey.objects.live().filter(pk=key.pk).update(revoked_at=now):
+        record(
+            AuditEvent.Kind.API_KEY_REVOKED,
+            actor=actor,
+            now=now,
+            project=key.platform.project,
+            target=key,
+            data={"hint": key.hint, "platform": key.platform.slug},
+        )
+
+
+def _check_addresses(platform: Platform) -> None:
+    check_home_url(platform.home_url)
+    for url in (platform.password_reset_url, platform.impersonation_url):
+        if url:
+            check_home_url(url)
+    if "#" in platform.password_reset_url:
+        raise ProjectRefused(
+            _("The address for new passwords may have no “#”: the token of the link stands there.")
+        )
+
+
 def check_home_url(url: str) -> None:
     """
     Refuse an address that a ticket or a person should not be sent to.
@@ -138,12 +236,14 @@ def check_home_url(url: str) -> None:
         parts = urlsplit(url)
     except (ValidationError, ValueError) as error:
         raise ProjectRefused(
-            f"{url!r} is no address: write it like https://www.example.com/."
+            _("%(url)r is no address: write it like https://www.example.com/.") % {"url": url}
         ) from error
     if parts.username is not None or parts.password is not None:
-        raise ProjectRefused("The address holds a user name or password: leave it out.")
+        raise ProjectRefused(_("The address holds a user name or password: leave it out."))
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        raise ProjectRefused(f"{url!r} is not encrypted: use https (http only on this machine).")
+        raise ProjectRefused(
+            _("%(url)r is not encrypted: use https (http only on this machine).") % {"url": url}
+        )
 
 
 def _save_checked(row: Project | Platform) -> None:
@@ -151,7 +251,7 @@ def _save_checked(row: Project | Platform) -> None:
         row.full_clean()
     except ValidationError as error:
         raise ProjectRefused(_in_one_line(error)) from error
-    row.save(force_insert=True)
+    row.save()
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -3,10 +3,10 @@
 import hashlib
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.utils import timezone
 
-from backoffice.projects.models import ApiKey
+from backoffice.projects.models import ApiKey, Platform, Project
 
 # How exact "last used" is: one write a minute and key, not one a request.
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
@@ -44,3 +44,12 @@ def _note_use(key: ApiKey, now: datetime) -> None:
         ApiKey.objects.filter(
             Q(last_used_at=None) | Q(last_used_at__lte=stale_before), pk=key.pk
         ).update(last_used_at=now)
+
+
+def platforms_with_keys(project: Project) -> list[tuple[Platform, list[ApiKey]]]:
+    """Return the project's platforms by name, each with its keys, the newest first."""
+    keys = ApiKey.objects.order_by("-created_at", "-pk")
+    platforms = project.platforms.prefetch_related(Prefetch("api_keys", keys))
+    return [
+        (platform, list(platform.api_keys.all())) for platform in platforms.order_by("name", "pk")
+    ]

@@ -43,6 +43,11 @@ class StaffPage(View):
     permission_required: ClassVar[Permission]
     change_permission: ClassVar[Permission | None] = None
     """What a change (POST) needs besides, if reading needs less."""
+    change_needs_proof: ClassVar[bool] = False
+    """Whether a change asks for a recent proof, though its permission does not."""
+
+    proof_required: ClassVar[bool] = True
+    """Whether a grave permission asks for a fresh proof here: where it is used, not listed."""
 
     request: StaffRequest
     now: datetime
@@ -65,7 +70,9 @@ class StaffPage(View):
         for permission in sorted(needed):
             if permission not in self.permissions:
                 self._refuse(permission)
-        if needed & STEP_UP and not is_proved(request.session, self.now):
+        is_grave = self.change_needs_proof and request.method not in SAFE_METHODS
+        is_grave |= self.proof_required and bool(needed & STEP_UP)
+        if is_grave and not is_proved(request.session, self.now):
             question = ask_or_accept(request, now=self.now)
             if question is not None:
                 return question

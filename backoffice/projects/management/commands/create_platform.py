@@ -20,6 +20,12 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True)
         parser.add_argument("--kind", required=True, choices=Platform.Kind.values)
         parser.add_argument("--home-url", required=True, help="https, or http on this machine")
+        parser.add_argument(
+            "--password-reset-url", default="", help="its page where users choose a new password"
+        )
+        parser.add_argument(
+            "--impersonation-url", default="", help="where tickets are posted; else the home URL"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"])
@@ -30,6 +36,8 @@ class Command(BaseCommand):
                 name=options["name"],
                 kind=options["kind"],
                 home_url=options["home_url"],
+                password_reset_url=options["password_reset_url"],
+                impersonation_url=options["impersonation_url"],
                 actor=SYSTEM,
                 now=timezone.now(),
             )
