@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -361,6 +362,22 @@ def test_the_graphs_file_has_a_line_a_day_and_content(at, ada, film, project):
     ]
 
 
+def test_the_sheet_has_typed_cells_under_words(at, ada, film):
+    watch(ada, film, datetime(2026, 11, 3, 19, 15, tzinfo=UTC), 2701, on=device("phone"))
+
+    response = at("viewing.xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(response)))
+
+    (heading, row) = book.active.iter_rows(values_only=True)
+    assert heading[2:7] == (
+        "Name", "Viewing time (seconds)", "Duration (seconds)", "% viewed", "Viewing date",
+    )  # fmt: skip
+    assert row[:7] == (
+        "north", "film", "The Film", 2701, 5400, 50, datetime(2026, 11, 3, 20, 15),  # noqa: DTZ001
+    )  # fmt: skip
+    assert at("viewing.xlsx", "delimiter=comma").status_code == 400
+
+
 @pytest.mark.parametrize("path", ["viewing.csv", "viewing-graph.csv"])
 def test_files_take_columns_words_and_semicolons_and_refuse_the_rest(at, ada, film, path):
     watch(ada, film, NOW - HOUR, 60)
@@ -405,7 +422,7 @@ viewings = st.lists(
 spans = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(watched=viewings, span=spans, views=st.booleans())
 def test_cards_list_graph_and_files_agree_with_plain_code(
     at, person, project, client, look, watched, span, views
