@@ -89,6 +89,9 @@ class UserForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if "version" in self.errors:
+            # Nobody sees a hidden field's error.
+            self.add_error(None, _("Open the form again: it does not say what it changes."))
         for field in self.custom_fields:
             value = cleaned.get(field.key)
             # What stands there stays, also where the field has become stricter since.

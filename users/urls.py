@@ -36,7 +36,7 @@ from users.views.user_import import (
 )
 from users.views.user_list import UserList
 from users.views.user_new import NewUser
-from users.views.viewing_files import ViewingExport, ViewingGraphExport
+from users.views.viewing_files import ViewingExport, ViewingGraphExport, ViewingSheet
 
 app_name = "users"
 
@@ -81,6 +81,8 @@ urlpatterns = [
         name="viewing-graph-file",
     ),
     path("users/<uuid:public_id>/viewing.csv", ViewingExport.as_view(), name="viewing-file"),
+    path("users/<uuid:public_id>/viewing.xlsx", ViewingSheet.as_view(), name="viewing-sheet"),
+    path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
     path("impersonations/", ImpersonationRegister.as_view(), name="impersonations"),
     path("impersonations/switch/", SwitchImpersonation.as_view(), name="impersonation-switch"),
