@@ -12,6 +12,7 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
+from users.views.help import Help
 from users.views.impersonation import Impersonate
 from users.views.profile import Profile
 from users.views.to_come import Delete
@@ -22,6 +23,7 @@ from users.views.user_new import NewUser
 app_name = "users"
 
 urlpatterns = [
+    path("help/", Help.as_view(), name="help"),
     path("users/", UserList.as_view(), name="list"),
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
