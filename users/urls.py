@@ -14,7 +14,6 @@ from users.views.fields import (
 )
 from users.views.free_copy import GiveFreeCopy
 from users.views.help import Help
-from users.views.impersonation import Impersonate
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.password import Password
 from users.views.profile import Profile
