@@ -20,7 +20,7 @@ from subscriptions.models import Offer
 from users.custom_fields import choices_held, is_used
 from users.deletion import ASK_NUMBER_ABOVE, Preview
 from users.models import CustomField, Deletion, Impersonation, User, UserImport
-from users.resources import BasicResource, CompleteResource, columns_of
+from users.resources import CompleteResource, ImportResource, columns_of
 
 LONGEST_NAME = 150
 # What the editor saw of each field comes back with it: `initial-<field>`.
@@ -348,7 +348,7 @@ OTHER_NAMES = frozenset(
     """
     project_id content_id content_name content_type content_seconds percent_viewed viewed_at
     hardware_type hardware os browser views date
-    offer free_copy_days password is_staff custom
+    password is_staff custom ignore refused_line refused_reason
     active_cumulative active_end_of_day registered
     version reason mode ticket file project days invite mail reset next new csrfmiddlewaretoken
     """.split()  # noqa: SIM905  # A list of words reads best as words.
@@ -498,8 +498,9 @@ class CustomFieldForm(forms.Form):
 
 def _names_of_columns() -> frozenset[str]:
     """Return what files and imports call their columns, headings in both languages included."""
-    columns = [*columns_of(BasicResource), *columns_of(CompleteResource)]
+    columns = [*ImportResource.fields.values(), *columns_of(CompleteResource)]
     names = OTHER_NAMES | {column.column_name for column in columns}
+    names |= {_as_name(heading) for column in columns for heading in column.also}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             names |= {_as_name(str(column.label)) for column in columns}

@@ -14,6 +14,7 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
+from users.views.help import Help
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.password import Password
 from users.views.profile import Profile
@@ -41,6 +42,7 @@ from users.views.viewing_files import ViewingExport, ViewingGraphExport, Viewing
 app_name = "users"
 
 urlpatterns = [
+    path("help/", Help.as_view(), name="help"),
     path("users/", UserList.as_view(), name="list"),
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
