@@ -171,7 +171,7 @@ def _run(
     return answer, body, None
 
 
-def _again(known: StoredAnswer, fingerprint: str, seal: Fernet) -> HttpResponse:
+def _again(known: StoredAnswer, fingerprint: str, seal: MultiFernet) -> HttpResponse:
     if not constant_time_compare(known.fingerprint, fingerprint):
         raise ApiError(
             422,
