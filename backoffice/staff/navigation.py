@@ -66,7 +66,7 @@ MENU: tuple[tuple[StrOrPromise, tuple[Entry, ...]], ...] = (
     (
         _("Work"),
         (
-            Entry(_("Imports"), "jobs:imports", Permission.USERS_IMPORT),
+            Entry(_("Imports"), "users:imports", Permission.USERS_IMPORT),
             Entry(_("Exports"), "jobs:exports", Permission.USERS_EXPORT),
             Entry(_("Jobs"), "jobs:list", Permission.SETTINGS_VIEW),
             Entry(_("Mail"), "jobs:mail", Permission.SETTINGS_VIEW),
