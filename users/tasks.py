@@ -5,7 +5,8 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from procrastinate.contrib.django import app
 
 from backoffice.core.permissions import Permission
@@ -13,12 +14,70 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.running import Running, job
 from users.actions import SEND_RESET_TASK
 from users.exports import EXPORT_JOB, build_export
+from users.imports.applying import apply
+from users.imports.checking import check
+from users.imports.expiry import expire_imports
+from users.imports.undoing import undo
 from users.mailing import answer_reset_request
+from users.models import UserImport
 
 
 @app.task(name=SEND_RESET_TASK)
 def send_reset(*, request_id: int) -> None:
     answer_reset_request(request_id=request_id, now=timezone.now())
+
+
+def import_page(made: Job) -> str:
+    """Return where the import of a job is seen; nothing, before there is anything to see."""
+    found = UserImport.objects.filter(job=made).first()
+    return reverse("users:import-one", args=[found.public_id]) if found else ""
+
+
+@job(
+    "users.check_import",
+    label=_("Check an import"),
+    permission=Permission.USERS_IMPORT,
+    address=import_page,
+)
+def check_import(running: Running) -> dict[str, Any]:
+    return _step(check, running)
+
+
+@job(
+    "users.apply_import",
+    label=_("Import users"),
+    permission=Permission.USERS_IMPORT,
+    address=import_page,
+)
+def apply_import(running: Running) -> dict[str, Any]:
+    return _step(apply, running)
+
+
+@job(
+    "users.undo_import",
+    label=_("Undo an import"),
+    permission=Permission.USERS_IMPORT,
+    address=import_page,
+)
+def undo_import(running: Running) -> dict[str, Any]:
+    return _step(undo, running)
+
+
+def _step(step: Any, running: Running) -> dict[str, Any]:
+    step(
+        user_import_id=running.arguments["import"],
+        actor=running.recorded_actor,
+        pulse=running,
+        now=running.now(),
+    )
+    return {}
+
+
+@app.periodic(cron="*/20 * * * *")
+@app.task(name="users.expire_imports")
+def expire(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
+    """Remove the files and rows of imports whose time is over."""
+    expire_imports(now=timezone.now())
 
 
 def _page_of_file(of: Job) -> str:
@@ -33,7 +92,7 @@ def _rows_in_words(result: Mapping[str, Any]) -> str:
 
 @job(
     EXPORT_JOB,
-    label=gettext_lazy("Make a file"),
+    label=_("Make a file"),
     permission=Permission.USERS_EXPORT,
     address=_page_of_file,
     outcome=_rows_in_words,

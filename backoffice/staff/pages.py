@@ -71,7 +71,7 @@ class StaffPage(View):
             if permission not in self.permissions:
                 self._refuse(permission)
         is_grave = self.change_needs_proof and request.method not in SAFE_METHODS
-        is_grave = is_grave or (self.proof_required and bool(needed & STEP_UP))
+        is_grave |= self.proof_required and bool(needed & STEP_UP)
         if is_grave and not is_proved(request.session, self.now):
             question = ask_or_accept(request, now=self.now)
             if question is not None:

@@ -34,13 +34,17 @@ from users.exports import (
     names_chosen,
     write_list,
 )
-from users.filters import DELIMITERS, BasicFileFilter, ChartFileFilter, ChartFilter
+from users.filters import DELIMITERS, BasicFileFilter, ChartFileFilter, PeriodFilter
 from users.models import User
 from users.resources import Column
 from users.views.activity_chart import activity_by_day, days_shown
 from users.views.user_list import FilteredUsers
 
-FILES_TAKEN = (AuditEvent.Kind.USERS_EXPORTED, AuditEvent.Kind.CHART_EXPORTED)
+FILES_TAKEN = (
+    AuditEvent.Kind.USERS_EXPORTED,
+    AuditEvent.Kind.CHART_EXPORTED,
+    AuditEvent.Kind.VIEWING_EXPORTED,
+)
 # Rows that are surely written in a second, by kind of file, on a small and busy machine.
 ROWS_A_SECOND = {CsvFile.extension: 80_000, SheetFile.extension: 30_000}
 POLL_SECONDS = 2
@@ -99,7 +103,7 @@ class FilePage(FilteredUsers, View):
         """
         raise NotImplementedError
 
-    def checked(self, asked: ChartFilter) -> None:
+    def checked(self, asked: PeriodFilter) -> None:
         """
         Refuse an invalid filter.
 

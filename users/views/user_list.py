@@ -1,5 +1,6 @@
 """The Users page: cards, chart and table over one filter."""
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -183,14 +184,20 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "chooser": file_chooser(asked, totals.total, self.language) if may_export else None,
             # What is ticked whole is the basic list of the same filter.
             "export_url": files[0]["url"] if files else None,
-            "files_note": _("%(n)s files a day and person at most")
-            % {"n": number(settings.EXPORTS_A_DAY, self.language)}
-            if files
-            else "",
+            "limits": " · ".join(self._limits(has_files=bool(files))),
             "empty": None if page.rows else self._empty(asked),
             "select_all_text": _("Select all %(n)s matching")
             % {"n": number(totals.total, self.language)},
         }
+
+    def _limits(self, *, has_files: bool) -> Iterator[str]:
+        """Say, before they bite, how often what this page offers can be done."""
+        if has_files:
+            files = number(settings.EXPORTS_A_DAY, self.language)
+            yield _("%(n)s files a day and person at most") % {"n": files}
+        if self.may(Permission.USERS_IMPERSONATE):
+            times = number(settings.IMPERSONATIONS_A_DAY, self.language)
+            yield _("%(n)s impersonations a day and person at most") % {"n": times}
 
     def _page(self, asked: UserListFilter) -> Page[User]:
         after, before = asked.values["after"], asked.values["before"]
