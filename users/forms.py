@@ -417,6 +417,8 @@ class CustomFieldForm(forms.Form):
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
+        if self.field is not None and key == self.field.key:
+            return key
         if key in {other.key for other in self.others}:
             raise ValidationError(_("Another field of this project has this key."))
         if key.strip("_") in _names_of_columns():
@@ -478,7 +480,8 @@ class CustomFieldForm(forms.Form):
 
     def _check_label(self, language: str, cleaned: dict[str, Any]) -> None:
         name = f"label_{language}"
-        if not cleaned.get(name):
+        stands = self.field.labels.get(language) if self.field else None
+        if not cleaned.get(name) or cleaned[name] == stands:
             return
         try:
             cleaned[name] = validation.clean_text(cleaned[name])

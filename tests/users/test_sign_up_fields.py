@@ -123,6 +123,14 @@ def test_a_choice_that_somebody_has_stays(admin, project):
     assert CustomField.objects.get().choices == ["large", "huge"]
 
 
+def test_what_stands_may_stay_though_it_would_be_refused_today(admin, project):
+    CustomFieldFactory(project=project, key="offer", labels={"en": "Country"})
+    given = {"key": "offer", "type": "text", "label_en": "Country", "is_required": "on"}
+
+    assert admin.post(f"{LIST}offer/", given).status_code == 302
+    assert CustomField.objects.get().is_required
+
+
 def test_labels_of_other_languages_stay(admin, project):
     CustomFieldFactory(project=project, key="club", labels={"en": "Club", "de": "Verein"})
 
