@@ -57,6 +57,7 @@ class AuditEvent(models.Model):
         FIELD_EDITED = "users.field.edited", _("Sign-up field edited")
         FIELD_ARCHIVED = "users.field.archived", _("Sign-up field archived")
         FIELD_RESTORED = "users.field.restored", _("Sign-up field restored")
+        USER_DELETED = "users.user.deleted", _("User deleted")
         FREE_COPY_GIVEN = "subscriptions.free_copy.given", _("Free copy given")
         SESSIONS_ENDED = "users.device_session.ended", _("Device sessions ended")
         VIEWING_EXPORTED = "users.viewing.exported", _("Viewing of a user exported")

@@ -55,6 +55,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.FIELD_EDITED: _("Edited the sign-up field %(key)s."),
     _Kind.FIELD_ARCHIVED: _("Archived the sign-up field %(key)s."),
     _Kind.FIELD_RESTORED: _("Restored the sign-up field %(key)s."),
+    _Kind.USER_DELETED: _("Deleted a user; %(views)s views were kept without identity."),
     _Kind.FREE_COPY_GIVEN: _("Gave access for %(days)s days (offer %(offer)s)."),
     _Kind.SESSIONS_ENDED: _("Ended %(sessions)s device sessions of a user."),
     _Kind.VIEWING_EXPORTED: _("Exported the viewing of a user, %(rows)s rows."),
