@@ -97,22 +97,26 @@ def test_key_and_type_change_while_nobody_has_a_value(admin, project):
     }
 
 
-def test_key_and_type_stay_once_a_user_has_a_value(admin, project):
+@pytest.mark.parametrize("changed", [{"key": "shoe_size"}, {"type": "number"}])
+def test_key_and_type_stay_once_a_user_has_a_value(admin, project, changed):
     field = CustomFieldFactory(project=project, key="club")
     UserFactory(platform__project=project, custom={"club": "Chess"})
+    given = {"key": "club", "type": "text", "label_en": "The club", "is_required": "on"}
 
-    response = admin.post(f"{LIST}club/", BASIC | {"is_required": "on"})
+    refused = admin.post(f"{LIST}club/", given | changed)
+    accepted = admin.post(f"{LIST}club/", given)
 
-    assert response.status_code == 302
+    assert (refused.status_code, accepted.status_code) == (409, 302)
+    assert "Users have filled it in" in refused.content.decode()
     field.refresh_from_db()
     assert (field.key, field.type, field.is_required) == ("club", "text", True)
-    assert field.labels == {"en": "Shoe size", "fr": "Pointure"}
+    assert field.labels == {"en": "The club"}
 
 
 def test_a_choice_that_somebody_has_stays(admin, project):
     CustomFieldFactory(project=project, key="size", type="choice", choices=["small", "large"])
     UserFactory(platform__project=project, custom={"size": "large"})
-    given = {"label_en": "Size", "type": "choice"}
+    given = {"key": "size", "label_en": "Size", "type": "choice"}
 
     refused = admin.post(f"{LIST}size/", given | {"choices": "small"})
     accepted = admin.post(f"{LIST}size/", given | {"choices": "large\nhuge"})
