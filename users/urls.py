@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from users.views.deletion import Deleted, DeleteUser, DeleteUsers
 from users.views.device_sessions import EndSessions
 from users.views.edit import Edit
 from users.views.fields import (
@@ -13,10 +14,10 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
+from users.views.help import Help
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.password import Password
 from users.views.profile import Profile
-from users.views.to_come import Delete
 from users.views.user_files import (
     BasicExport,
     BasicSheet,
@@ -41,6 +42,7 @@ from users.views.viewing_files import ViewingExport, ViewingGraphExport, Viewing
 app_name = "users"
 
 urlpatterns = [
+    path("help/", Help.as_view(), name="help"),
     path("users/", UserList.as_view(), name="list"),
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
@@ -58,8 +60,11 @@ urlpatterns = [
         "users/import/<uuid:public_id>/refused.csv", RefusedRows.as_view(), name="import-refused"
     ),
     path("imports/", ImportList.as_view(), name="imports"),
+    path("users/delete/", DeleteUsers.as_view(), name="delete-several"),
+    path("users/deleted/<uuid:deletion>/", Deleted.as_view(), name="deleted"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
+    path("users/<uuid:public_id>/delete/", DeleteUser.as_view(), name="delete"),
     path("users/<uuid:public_id>/free-copy/", GiveFreeCopy.as_view(), name="free-copy"),
     path("users/<uuid:public_id>/password/", Password.as_view(), name="password"),
     path(

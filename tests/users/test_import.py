@@ -359,8 +359,10 @@ def test_refused_rows_come_back_as_a_file_that_can_be_imported(imports):
         ["2", "email: Enter a valid email address.", "bad", "'=1+1"],
         [
             "4",
-            "email: Enter a valid email address."
-            " first_name: The text contains control characters.",
+            (
+                "email: Enter a valid email address."
+                " first_name: The text contains control characters."
+            ),
             "bad2",
             "two\r\nlines",
         ],
