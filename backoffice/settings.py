@@ -336,6 +336,8 @@ MAIL_KEPT_DAYS = 90
 # Where nobody's account is at stake, the register shows what a mail's secret link is.
 MAIL_SHOWS_SECRETS = not PRODUCTION
 INVITATION_DAYS = 7
+# The link of a staff invitation; nothing else uses Django's tokens.
+PASSWORD_RESET_TIMEOUT = INVITATION_DAYS * 24 * 3600
 
 # --- Background work -----------------------------------------------------------------------
 
@@ -351,6 +353,16 @@ EXPORT_DIR = env("EXPORT_DIR", "") or None
 EXPORT_SECONDS_AT_ONCE = env_int("EXPORT_SECONDS_AT_ONCE", 8)
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
+
+# What one file of an import may hold, said before it is chosen.
+IMPORT_MAX_BYTES = 100 * 1024 * 1024
+IMPORT_MAX_ROWS = 1_000_000
+IMPORT_MAX_COLUMNS = 200
+# How much an XLSX may unpack to, all of it and against its own size.
+IMPORT_MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
+IMPORT_MAX_UNPACKED_RATIO = 200
+# So long an import that nobody confirmed is kept.
+IMPORT_HOURS = 24
 
 # --- Impersonation -------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
@@ -27,7 +29,16 @@ class NotConnected(Exception):
 
 
 class SecretsRefused(Exception):
-    """The secrets cannot be as given; the message says why."""
+    """
+    The secrets cannot be as given; `said` says why, `field` is which of them.
+
+    :param said: marked for translation.
+    """
+
+    def __init__(self, said: StrOrPromise, *, field: str = "secret_key") -> None:
+        super().__init__(said)
+        self.said = said
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,10 @@ def connect_stripe(
     )
     if known and None not in {known.is_live, is_live} and known.is_live != is_live:
         raise SecretsRefused(
-            "The project is connected to the other mode (test or live) of Stripe: a project"
-            " keeps to one."
+            _(
+                "The project is connected to the other mode (test or live) of Stripe: a project"
+                " keeps to one."
+            )
         )
     account, _is_new = ProviderAccount.objects.update_or_create(
         project=project,
@@ -139,15 +152,18 @@ def _opened(account: ProviderAccount) -> Mapping[str, Any]:
 
 def _check(secret_key: str, webhook_secrets: Sequence[str]) -> None:
     if not _is_secret(secret_key):
-        raise SecretsRefused("The secret key is missing or no key: it begins with sk_ or rk_.")
+        raise SecretsRefused(_("The secret key is missing or no key: it begins with sk_ or rk_."))
     if secret_key.startswith("pk_"):
-        raise SecretsRefused("This is the publishable key: use the secret one.")
+        raise SecretsRefused(_("This is the publishable key: use the secret one."))
     if not webhook_secrets or not all(map(_is_secret, webhook_secrets)):
         raise SecretsRefused(
-            "A webhook secret is missing or none: without one no event can be trusted."
+            _("A webhook secret is missing or none: without one no event can be trusted."),
+            field="webhook_secrets",
         )
     if len(set(webhook_secrets)) > MOST_WEBHOOK_SECRETS:
-        raise SecretsRefused("Too many webhook secrets: keep the old and the new one.")
+        raise SecretsRefused(
+            _("Too many webhook secrets: keep the old and the new one."), field="webhook_secrets"
+        )
 
 
 def _is_secret(text: str) -> bool:

@@ -40,7 +40,12 @@ from users.models import User
 
 # Held until the end of the transaction by whoever creates an account of the address or gives
 # something to it, so that a gift cannot be left waiting for an account that is just made.
-LOCK_ADDRESS = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+LOCK_ADDRESS = """
+    SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0)),
+           pg_advisory_xact_lock(hashtextextended(%s, 0))
+"""
+# The same for whoever makes accounts of thousands of addresses at once.
+LOCK_ALL_ADDRESSES = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 # What the references of free copies given here begin with; platforms choose those of their own.
 OWN_REFERENCE = "staff-"
@@ -88,7 +93,7 @@ def register_user(*, user: User, actor: Actor, now: datetime) -> User:
     """
     lock_address(user.project_id, email_key(user.email))
     create_user(user=user, actor=actor, now=now)
-    _hand_over_what_waits(user, now=now)
+    hand_over_what_waits(user, now=now)
     return user
 
 
@@ -115,11 +120,12 @@ def change_user(
     if password_hash:
         set_password(user=edited, password_hash=password_hash, actor=actor, now=now)
     if new_key != user.email_key:
-        _hand_over_what_waits(edited, now=now)
+        hand_over_what_waits(edited, now=now)
     return edited
 
 
-def _hand_over_what_waits(user: User, *, now: datetime) -> None:
+def hand_over_what_waits(user: User, *, now: datetime) -> None:
+    """Give the user the gifts and free copies that wait for the address, which is locked."""
     gifts = list(
         Purchase.objects.select_for_update(of=("self",))
         .filter(project_id=user.project_id, recipient_email_key=user.email_key)
@@ -149,7 +155,39 @@ def _hand_over_what_waits(user: User, *, now: datetime) -> None:
 def lock_address(project_id: int, key: str) -> None:
     """Line up with whoever gives something to the address or makes its account."""
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_ADDRESS, [f"address {project_id} {key}"])
+        cursor.execute(LOCK_ADDRESS, [f"addresses {project_id}", f"address {project_id} {key}"])
+
+
+def lock_all_addresses(project_id: int) -> None:
+    """Let nobody else make an account or a gift in the project until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ALL_ADDRESSES, [f"addresses {project_id}"])
+
+
+@transaction.atomic
+def registration_moved(user_ids: Sequence[int], *, now: datetime) -> None:
+    """Derive anew what depends on when and where these users registered; their rows are locked."""
+    gifts = list(
+        Purchase.objects.select_for_update(of=("self",))
+        .filter(recipient__in=user_ids)
+        .select_related("offer", "user", "recipient")
+        .order_by("pk")
+    )
+    for gift in gifts:
+        derive_purchase(gift)
+    Purchase.objects.bulk_update(
+        gifts, ["access_start", "access_end", "access_user"], batch_size=1000
+    )
+    copies = list(
+        FreeCopy.objects.select_for_update(of=("self",))
+        .filter(user__in=user_ids)
+        .select_related("user", "project")
+        .order_by("pk")
+    )
+    for free_copy in copies:
+        derive_free_copy(free_copy)
+    FreeCopy.objects.bulk_update(copies, ["access_start", "access_end"], batch_size=1000)
+    rebuild_spans(user_ids, now=now)
 
 
 # --- Offers --------------------------------------------------------------------------------

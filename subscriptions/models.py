@@ -248,7 +248,8 @@ class Purchase(Source):
         ACTIVE = "active", _("Active")
         EXPIRED = "expired", _("Expired")
         UNKNOWN = "unknown", _("Unknown")
-        CANCELLED = "cancelled", _("Cancelled")
+        # French has another word for a purchase than for a subscription.
+        CANCELLED = "cancelled", pgettext_lazy("purchase", "Cancelled")
 
     # The buyer. A gift gives its access to the recipient instead.
     user = models.ForeignKey(User, models.PROTECT, related_name="purchases")

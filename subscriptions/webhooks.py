@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import Actor, record
 from backoffice.core.text import email_key
 from subscriptions.accounts import NotConnected, stripe_gateway
 from subscriptions.actions import (
@@ -61,6 +63,7 @@ REASONS: Final = {
     "unknown-type": _("Nothing here depends on it."),
     "other-account": _("It concerns another account."),
     "other-mode": _("It comes from the provider's test mode, or from the live one."),
+    "refused": _("The provider refused."),
     "not-found": _("The provider's account has no such object."),
     "nothing-paid": _("Nothing was paid."),
     "no-user": _("No user could be found for it."),
@@ -83,6 +86,10 @@ UNPAID_YET: Final = {
     Subscription.Status.INCOMPLETE_EXPIRED,
     Subscription.Status.TRIALING,
 }
+
+
+class AlreadyAssigned(Exception):
+    """The customer is somebody already, or was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +371,79 @@ def _offer_among(
 ) -> Offer | None:
     known = offers_by_product(account, products) if offers is None else offers
     return next((known[name] for name in products if name in known), None)
+
+
+@transaction.atomic
+def try_again(event: ProviderEvent, *, actor: Actor, now: datetime) -> None:
+    """Have an event applied anew, whatever came of it before; the caller queues it."""
+    ProviderEvent.objects.filter(pk=event.pk).update(
+        state=_State.WAITING, reason="", attempts=0, next_try_at=now, settled_at=None
+    )
+    ProviderAccount.objects.filter(project_id=event.project_id, provider=event.provider).update(
+        resting_until=None, failures=0
+    )
+    record(
+        AuditEvent.Kind.EVENT_RETRIED,
+        actor=actor,
+        now=now,
+        project=event.project,
+        target=event,
+        data={"provider": event.get_provider_display()},
+    )
+
+
+@transaction.atomic
+def assign_customer(
+    customer: ProviderCustomer, user: User, *, actor: Actor, now: datetime
+) -> list[int]:
+    """
+    Say which user a customer is; return the ids of the events that wait for it, due now.
+
+    What the provider has of the customer is taken over by `take_over_customer`.
+
+    :raises AlreadyAssigned: if somebody was faster, or the customer was deleted.
+    """
+    locked = ProviderCustomer.objects.select_for_update().get(pk=customer.pk)
+    if locked.user_id is not None or locked.is_forgotten:
+        raise AlreadyAssigned
+    locked.user, locked.matched_by = user, ProviderCustomer.MatchedBy.STAFF
+    locked.save(update_fields=["user", "matched_by"])
+    waiting = ProviderEvent.objects.filter(customer=locked, state=_State.UNMATCHED)
+    waiting.update(state=_State.WAITING, reason="", attempts=0, next_try_at=now)
+    record(
+        AuditEvent.Kind.CUSTOMER_ASSIGNED,
+        actor=actor,
+        now=now,
+        project=user.project,
+        target=user,
+        data={"provider": locked.get_provider_display()},
+    )
+    due = ProviderEvent.objects.filter(customer=locked, next_try_at__isnull=False)
+    return list(due.order_by("pk").values_list("pk", flat=True))
+
+
+def take_over_customer(customer_id: int, *, now: datetime) -> None:
+    """
+    Bring in all that the provider has of a matched customer.
+
+    :raises ProviderTrouble: if the provider does not answer as it should.
+    """
+    customer = ProviderCustomer.objects.filter(pk=customer_id).exclude(user=None).first()
+    account = (
+        customer
+        and ProviderAccount.objects.filter(project=customer.project_id, provider=customer.provider)
+        .select_related("project")
+        .first()
+    )
+    if not customer or not account:
+        return
+    asked_at = provider_clock()
+    gateway = gateway_of(account)
+    try:
+        found = gateway.of_customer(customer.reference)
+        apply_found(account, gateway, found, asked_at=asked_at, now=now)
+    except tuple(_VERDICTS):
+        return
 
 
 # --- Whom it concerns ----------------------------------------------------------------------

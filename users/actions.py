@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -110,21 +111,38 @@ def edit_user(
     return user
 
 
+class PasswordChanged(Exception):
+    """The password is no longer the one that was seen, or the user is gone; nothing was done."""
+
+
 @transaction.atomic
 def set_password(
-    *, user: User, password_hash: str, actor: Actor, now: datetime, must_change: bool = False
-) -> None:
+    *,
+    user: User,
+    password_hash: str,
+    actor: Actor,
+    now: datetime,
+    must_change: bool = False,
+    replacing: str | None = None,
+) -> int:
     """
     Replace the password, end all device sessions and let no reset link work any more.
 
     :param password_hash: from `backoffice.core.passwords`, made outside of locks.
+    :param replacing: the hash that is to be replaced; None to replace whatever is there.
+    :return: how many device sessions ended.
+    :raises PasswordChanged: if it is another one by now, or the user was deleted.
     """
-    User.objects.filter(pk=user.pk).update(
+    known = User.objects.present().filter(pk=user.pk)
+    if replacing is not None:
+        known = known.filter(password=replacing)
+    if not known.update(
         password=password_hash,
         password_changed_at=to_second(now),
         must_change_password=must_change,
-    )
-    end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
+    ):
+        raise PasswordChanged
+    ended = end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
     forget_resets(user)
     record(
         AuditEvent.Kind.USER_EDITED,
@@ -134,6 +152,7 @@ def set_password(
         now=now,
         data={"fields": ["password"]},
     )
+    return ended
 
 
 # --- Deletion ------------------------------------------------------------------------------
@@ -175,10 +194,6 @@ def erase_identity(*, user: User, at: datetime) -> None:
 
 # How exact "last seen" is: one write in so long, not one a check.
 SEEN_IS_NOTED_EVERY: Final = timedelta(minutes=5)
-
-
-class PasswordChanged(Exception):
-    """The password is no longer the one that was proved; nothing was opened."""
 
 
 class OpenedSession(NamedTuple):
@@ -257,6 +272,31 @@ def end_device_session(
 def end_device_sessions(*, user: User, reason: DeviceSession.EndReason, now: datetime) -> int:
     """End all that are live of the user; return how many."""
     return _end(DeviceSession.objects.filter(user=user), reason, now)
+
+
+@transaction.atomic
+def end_sessions_for_staff(
+    *, user: User, actor: Actor, now: datetime, session_id: UUID | None = None
+) -> int:
+    """
+    End the live device session of that id, or all of the user; return how many ended.
+
+    None that has ended before is touched, and where none ends nothing is recorded.
+    """
+    sessions = DeviceSession.objects.filter(user=user)
+    if session_id is not None:
+        sessions = sessions.filter(id=session_id)
+    ended = _end(sessions, DeviceSession.EndReason.STAFF, now)
+    if ended:
+        record(
+            AuditEvent.Kind.SESSIONS_ENDED,
+            actor=actor,
+            project=user.project,
+            target=user,
+            now=now,
+            data={"sessions": ended},
+        )
+    return ended
 
 
 def _end(sessions: QuerySet[DeviceSession], reason: DeviceSession.EndReason, now: datetime) -> int:

@@ -2,25 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from backoffice.core import validation
+from backoffice.core.passwords import LONGEST as LONGEST_PASSWORD
 from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
 from subscriptions.models import Offer
 from users.custom_fields import choices_held, is_used
 from users.deletion import ASK_NUMBER_ABOVE, Preview
-from users.models import CustomField, Deletion, Impersonation, User
+from users.models import CustomField, Deletion, Impersonation, User, UserImport
 from users.resources import BasicResource, CompleteResource, columns_of
 
 LONGEST_NAME = 150
+# What the editor saw of each field comes back with it: `initial-<field>`.
+SEEN = "initial-"
 
 
 class NumberField(forms.FloatField):
@@ -36,6 +40,7 @@ class UserForm(forms.Form):
     The profile of one user: the fixed fields by their column's name, sign-up fields by their key.
 
     `version` is the profile's as the editor saw it, so that a newer change is not overwritten.
+    Beside each field stands, hidden, what it held then: it tells what the editor changed.
     """
 
     first_name = forms.CharField(label=_("First name"), max_length=LONGEST_NAME, required=False)
@@ -46,12 +51,26 @@ class UserForm(forms.Form):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     def __init__(
-        self, *args: Any, fields: Sequence[CustomField], language: str, **kwargs: Any
+        self,
+        *args: Any,
+        fields: Sequence[CustomField],
+        language: str,
+        edited: User | None = None,
+        **kwargs: Any,
     ) -> None:
+        """
+        :param edited: whose profile it is; none for a new user.
+        """
+        if edited is not None:
+            kwargs["initial"] = values_of(edited)
         super().__init__(*args, **kwargs)
+        self.present = dict(edited.custom) if edited else {}
         self.custom_fields = [field for field in fields if field.archived_at is None]
         for field in self.custom_fields:
-            self.fields[field.key] = _form_field(field, language)
+            self.fields[field.key] = _form_field(field, language, self.present.get(field.key))
+        if edited is not None:
+            for name, form_field in self.fields.items():
+                form_field.show_hidden_initial = name != "version"
 
     def clean_email(self) -> str:
         return validation.clean_email(self.cleaned_data["email"])
@@ -72,7 +91,8 @@ class UserForm(forms.Form):
         cleaned = super().clean() or {}
         for field in self.custom_fields:
             value = cleaned.get(field.key)
-            if value not in {None, ""}:
+            # What stands there stays, also where the field has become stricter since.
+            if value not in {None, ""} and value != self.present.get(field.key):
                 try:
                     cleaned[field.key] = validation.clean_custom_value(
                         field.type, field.choices, value
@@ -91,17 +111,45 @@ class UserForm(forms.Form):
             "custom": kept | {k: v for k, v in given.items() if v not in {None, ""}}
         }
 
-    @staticmethod
-    def values_of(user: User) -> dict[str, Any]:
-        """Return what the form shows of a user at first."""
+    def untouched(self) -> set[str]:
+        """Return the fields that the editor left as they were seen; none is known without that."""
+        given = self.data
         return {
-            "first_name": user.first_name,
-            "last_name": user.last_name,
-            "email": user.email,
-            "language": user.language,
-            "country": user.country,
-            "version": user.version,
-        } | {key: _shown(value) for key, value in user.custom.items()}
+            name
+            for name in self.fields
+            if SEEN + name in given and given.get(SEEN + name) == given.get(name, "")
+        }
+
+
+def values_of(user: User) -> dict[str, Any]:
+    """Return what the form shows of a user at first."""
+    return {
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "language": user.language,
+        "country": user.country,
+        "version": user.version,
+    } | {key: _shown(value) for key, value in user.custom.items()}
+
+
+class PasswordForm(forms.Form):
+    """A password for somebody else: typed, or left empty for one that is made here."""
+
+    password = forms.CharField(
+        label=_("New password"),
+        help_text=_("Leave it empty, and one that is easy to read out is made."),
+        required=False,
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        # Never sent back, not even with a refusal.
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    must_change = forms.BooleanField(
+        label=_("To be changed at the next sign-in"), required=False, initial=True
+    )
+    # Of the password that is to be replaced.
+    version = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
 
 LONGEST_FREE_COPY = 3650
@@ -201,6 +249,57 @@ class FreeCopyForm(forms.Form):
         return self.offers.get(self.cleaned_data["offer"])
 
 
+class ImportColumnsForm(forms.Form):
+    """
+    What the columns of an uploaded file are: `map-1`, `map-2`, … in their order, and how to go on.
+
+    :param headings: of the file's columns.
+    :param columns: pairs of name and words of the columns there are.
+    :param platforms: those on which new users can be created.
+    """
+
+    mode = forms.ChoiceField(
+        label=_("Who has an account already"),
+        choices=UserImport.Mode.choices,
+        initial=UserImport.Mode.UPDATE,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    platform = forms.ModelChoiceField(
+        label=_("Platform of new users whose row names none"),
+        queryset=Platform.objects.none(),
+        required=False,
+        empty_label=None,
+    )
+    invite = forms.BooleanField(
+        label=_("Send an invitation by mail to every new user"), required=False
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        headings: Sequence[str],
+        columns: Sequence[tuple[str, str]],
+        platforms: QuerySet[Platform],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("— Choose —")), *columns, ("ignore", _("Ignore this column"))]
+        platform = cast("forms.ModelChoiceField[Platform]", self.fields["platform"])
+        platform.queryset = platforms
+        self.map_names = [f"map-{number}" for number in range(1, len(headings) + 1)]
+        for name, heading in zip(self.map_names, headings, strict=True):
+            self.fields[name] = forms.ChoiceField(label=heading, choices=choices, required=False)
+
+    def clean_mode(self) -> str:
+        return self.cleaned_data["mode"] or UserImport.Mode.UPDATE
+
+    @property
+    def columns(self) -> list[str]:
+        """What was chosen for each column, in their order."""
+        return [self.cleaned_data[name] for name in self.map_names]
+
+
 def _unless_empty(clean: Callable[[str], str], value: str) -> str:
     return clean(value) if value else ""
 
@@ -210,7 +309,8 @@ def _shown(value: Any) -> Any:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else value
 
 
-def _form_field(field: CustomField, language: str) -> forms.Field:
+def _form_field(field: CustomField, language: str, present: Any) -> forms.Field:
+    """Return the form's field; `present` is what the user has there, which stays a choice."""
     label = field.label(language)
     match field.type:
         case CustomField.Type.BOOLEAN:
@@ -223,7 +323,8 @@ def _form_field(field: CustomField, language: str) -> forms.Field:
                 empty_value=None,
             )
         case CustomField.Type.CHOICE:
-            options = [("", "—"), *((choice, choice) for choice in field.choices)]
+            kept = [present] if present and present not in field.choices else []
+            options = [("", "—"), *((choice, choice) for choice in [*field.choices, *kept])]
             return forms.ChoiceField(label=label, choices=options, required=False)
         case CustomField.Type.DATE:
             widget = forms.TextInput(attrs={"type": "date"})

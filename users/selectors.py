@@ -1,10 +1,11 @@
-"""Questions about accounts: how many were created, which are gone, which fields they have."""
+"""Questions about accounts: how many there were, their sign-up fields, sessions and resets."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
+from django.db.models import F
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.selectors import targets_of
@@ -12,7 +13,7 @@ from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
 from backoffice.core.tokens import hash_of_token, owner_of_token
 from backoffice.projects.models import Project
-from users.models import CustomField, PasswordReset, RegistrationDay, User
+from users.models import CustomField, DeviceSession, PasswordReset, RegistrationDay, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,17 @@ def custom_fields(project_id: int) -> list[CustomField]:
     """Return the project's sign-up fields in its order, archived ones included."""
     fields = CustomField.objects.filter(project_id=project_id)
     return list(fields.order_by("position", "pk"))
+
+
+# As many as two of the larger limit of devices: those live, and as many that have ended.
+SESSIONS_SHOWN = 10
+
+
+def device_sessions_of(user_id: int) -> list[DeviceSession]:
+    """Return the user's live device sessions, then those that ended last, with platforms."""
+    sessions = DeviceSession.objects.filter(user=user_id).select_related("platform")
+    ended_last = F("ended_at").desc(nulls_first=True)
+    return list(sessions.order_by(ended_last, "-created_at", "-id")[:SESSIONS_SHOWN])
 
 
 def live_reset(project: Project, token: str, *, now: datetime) -> PasswordReset | None:

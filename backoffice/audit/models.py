@@ -36,6 +36,15 @@ class AuditEvent(models.Model):
         API_KEY_REVOKED = "projects.api_key.revoked", _("API key revoked")
         USER_CREATED = "users.user.created", _("User created")
         USER_EDITED = "users.user.edited", _("User edited")
+        USER_REMOVED = "users.user.removed", _("User removed")
+        IMPORT_UPLOADED = "users.import.uploaded", _("Import uploaded")
+        IMPORT_CONFIRMED = "users.import.confirmed", _("Import confirmed")
+        IMPORT_APPLIED = "users.import.applied", _("Import applied")
+        IMPORT_UNDONE = "users.import.undone", _("Import undone")
+        IMPORT_REFUSED_ROWS_TAKEN = (
+            "users.import_refused_rows.exported",
+            _("Refused rows of an import taken"),
+        )
         IMPERSONATED = "users.impersonation.handed_over", _("Impersonation handed over")
         IMPERSONATION_BEGUN = "users.impersonation.begun", _("Impersonation begun")
         IMPERSONATION_REFUSED = "users.impersonation.refused", _("Impersonation ticket refused")
@@ -50,6 +59,8 @@ class AuditEvent(models.Model):
         FIELD_RESTORED = "users.field.restored", _("Sign-up field restored")
         USER_DELETED = "users.user.deleted", _("User deleted")
         FREE_COPY_GIVEN = "subscriptions.free_copy.given", _("Free copy given")
+        SESSIONS_ENDED = "users.device_session.ended", _("Device sessions ended")
+        VIEWING_EXPORTED = "users.viewing.exported", _("Viewing of a user exported")
         FREE_COPY_CHANGED = "subscriptions.free_copy.changed", _("Free copy changed")
         FREE_COPY_REVOKED = "subscriptions.free_copy.revoked", _("Free copy taken back")
         GIFT_CHANGED = "subscriptions.gift.changed", _("Gift changed")
@@ -65,6 +76,7 @@ class AuditEvent(models.Model):
         PAYMENT_REFUNDED = "subscriptions.payment.refunded", _("Payment refunded")
         CUSTOMER_ASSIGNED = "subscriptions.customer.assigned", _("Customer assigned")
         EVENT_RETRIED = "subscriptions.event.retried", _("Event tried again")
+        EXPORT_FETCHED = "jobs.export.fetched", _("File fetched")
         JOB_STARTED = "jobs.job.started", _("Job started")
         JOB_CANCELLED = "jobs.job.cancelled", _("Job stopped")
         JOB_RETRIED = "jobs.job.retried", _("Job started again")

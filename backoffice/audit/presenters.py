@@ -33,6 +33,16 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.API_KEY_REVOKED: _("Revoked the API key %(hint)s…"),
     _Kind.USER_CREATED: _("Created a user."),
     _Kind.USER_EDITED: _("Edited a user."),
+    _Kind.USER_REMOVED: _("Removed a user whom an import had created."),
+    _Kind.IMPORT_UPLOADED: _("Uploaded a file of %(rows)s users."),
+    _Kind.IMPORT_CONFIRMED: _("Confirmed an import: %(new)s new, %(changed)s changed."),
+    _Kind.IMPORT_APPLIED: _(
+        "Imported users: %(new)s new, %(changed)s changed, %(refused)s refused."
+    ),
+    _Kind.IMPORT_UNDONE: _(
+        "Undid an import: %(removed)s removed, %(restored)s restored, %(kept)s kept."
+    ),
+    _Kind.IMPORT_REFUSED_ROWS_TAKEN: _("Took the %(rows)s refused rows of an import."),
     _Kind.IMPERSONATED: _("Was handed over to %(platform)s as a user, %(mode)s."),
     _Kind.IMPERSONATION_BEGUN: _("Redeemed a ticket: an impersonation began, %(mode)s."),
     _Kind.IMPERSONATION_REFUSED: _("Sent a ticket that does not work."),
@@ -47,6 +57,8 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.FIELD_RESTORED: _("Restored the sign-up field %(key)s."),
     _Kind.USER_DELETED: _("Deleted a user; %(views)s views were kept without identity."),
     _Kind.FREE_COPY_GIVEN: _("Gave access for %(days)s days (offer %(offer)s)."),
+    _Kind.SESSIONS_ENDED: _("Ended %(sessions)s device sessions of a user."),
+    _Kind.VIEWING_EXPORTED: _("Exported the viewing of a user, %(rows)s rows."),
     _Kind.FREE_COPY_CHANGED: _("Changed the free copy %(reference)s."),
     _Kind.FREE_COPY_REVOKED: _("Took back the free copy %(reference)s."),
     _Kind.GIFT_CHANGED: _("Changed the gift %(reference)s."),
@@ -62,6 +74,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.PAYMENT_REFUNDED: _("Asked %(provider)s to refund %(amount)s."),
     _Kind.CUSTOMER_ASSIGNED: _("Assigned a customer of %(provider)s to a user."),
     _Kind.EVENT_RETRIED: _("Tried an event of %(provider)s again."),
+    _Kind.EXPORT_FETCHED: _("Fetched the file %(file)s, %(rows)s rows."),
     _Kind.JOB_STARTED: _("Started the job %(job)s."),
     _Kind.JOB_CANCELLED: _("Stopped the job %(job)s."),
     _Kind.JOB_RETRIED: _("Started the job %(job)s again."),

@@ -28,6 +28,10 @@ PAGES = {
     "refused file": ("/users/export/basic.csv?project=north&status=asleep", 400),
     "audit": ("/audit/?project=north", 200),
     "audit, refused": ("/audit/?project=north&colour=red", 400),
+    "impersonate": ("/users/{long}/impersonate/", 200),
+    "impersonations": ("/impersonations/?project=north", 200),
+    "demo platform": ("/demo-platform/north/web/", 200),
+    "demo platform, sign-up": ("/demo-platform/north/web/sign-up/", 200),
     "missing": ("/nowhere/", 404),
     "second factor": ("/account/second-factor/", 200),
 }

@@ -1,6 +1,6 @@
 """The Users page: cards, chart and table over one filter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -181,10 +181,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "position_text": self._position_text(page, totals.total),
             "files": files,
             **self._for_chosen(asked, files, totals.total),
-            "files_note": _("%(n)s files a day and person at most")
-            % {"n": number(settings.EXPORTS_A_DAY, self.language)}
-            if files
-            else "",
+            "limits": " · ".join(self._limits(has_files=bool(files))),
             "empty": None if page.rows else self._empty(asked),
             "select_all_text": _("Select all %(n)s matching")
             % {"n": number(totals.total, self.language)},
@@ -217,6 +214,15 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
                 "delete_all_text": _("Delete all %(n)s matching") % {"n": n},
             }
         return places
+
+    def _limits(self, *, has_files: bool) -> Iterator[str]:
+        """Say, before they bite, how often what this page offers can be done."""
+        if has_files:
+            files = number(settings.EXPORTS_A_DAY, self.language)
+            yield _("%(n)s files a day and person at most") % {"n": files}
+        if self.may(Permission.USERS_IMPERSONATE):
+            times = number(settings.IMPERSONATIONS_A_DAY, self.language)
+            yield _("%(n)s impersonations a day and person at most") % {"n": times}
 
     def _page(self, asked: UserListFilter) -> Page[User]:
         after, before = asked.values["after"], asked.values["before"]

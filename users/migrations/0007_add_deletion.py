@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("jobs", "0001_job"),
         ("projects", "0004_seal_stored_answers"),
-        ("users", "0005_add_impersonations"),
+        ("users", "0006_add_imports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
