@@ -32,6 +32,10 @@ PAGES = {
     "impersonations": ("/impersonations/?project=north", 200),
     "demo platform": ("/demo-platform/north/web/", 200),
     "demo platform, sign-up": ("/demo-platform/north/web/sign-up/", 200),
+    "new user": ("/users/new/?project=north", 200),
+    "sign-up fields": ("/settings/sign-up-fields/?project=north", 200),
+    "staff": ("/settings/staff/?project=north", 200),
+    "help": ("/help/?project=north", 200),
     "missing": ("/nowhere/", 404),
     "second factor": ("/account/second-factor/", 200),
 }

@@ -55,6 +55,7 @@ def test_a_new_field_comes_last_and_leaves_a_line(admin, project):
         ({"key": "percent_viewed"}, "name of a column"),
         ({"key": "free_copy_days"}, "name of a column"),
         ({"key": "password"}, "name of a column"),
+        ({"key": "ignore"}, "name of a column"),
         # "Pays" heads the column of countries in a French file.
         ({"key": "pays"}, "name of a column"),
         ({"label_fr": "Prénom"}, "has this heading"),
