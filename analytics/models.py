@@ -6,11 +6,15 @@ in sets, never row by row. Tables with one row per user and more are keyed by th
 and have no foreign keys of their own, so that they can be distributed (architecture D5).
 """
 
+from typing import Self
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, DecimalField, F, Q, Value, When
+from django.db.models.functions import Cast, Coalesce, NullIf, Round
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.core.periods import Period
 from backoffice.projects.models import Platform, Project
 from users.models import User
 
@@ -71,6 +75,48 @@ class Device(models.Model):
         return f"{self.hardware_type} {self.browser}"
 
 
+class ViewingQuerySet(models.QuerySet["Viewing"]):
+    """Name the user first: the key begins with it, and nothing else leads to few rows."""
+
+    def of_user(self, user_id: int) -> Self:
+        return self.filter(user_id=user_id)
+
+    def started_in(self, period: Period) -> Self:
+        """Keep those that began in the half-open period."""
+        return self.filter(started_at__gte=period.start, started_at__lt=period.end)
+
+    def views(self, minimum_seconds: int) -> Self:
+        """Keep those that count (docs/metrics.md, "Viewing")."""
+        return self.filter(_is_view(minimum_seconds))
+
+    def marked(self, minimum_seconds: int) -> Self:
+        """Add `is_view`: whether it counts."""
+        counts = When(_is_view(minimum_seconds), then=Value(value=True))
+        return self.annotate(is_view=Case(counts, default=Value(value=False)))
+
+    def described(self) -> Self:
+        """
+        Add `title`, the content's name or, if it was never described, its id; and `percent`,
+        how much of its duration was watched, to one decimal, null without a duration.
+        """
+        name = NullIf(F("content__name"), Value(""))
+        whole = NullIf(F("content__duration_seconds"), 0)
+        watched = Cast("watched_seconds", DecimalField(max_digits=12, decimal_places=0))
+        return self.annotate(
+            title=Coalesce(name, F("content__reference")),
+            percent=Round(
+                watched * 100 / whole,
+                precision=1,
+                output_field=DecimalField(max_digits=20, decimal_places=1),
+            ),
+        )
+
+
+def _is_view(minimum_seconds: int) -> Q:
+    is_bot = Q(device__hardware_type=Device.HardwareType.BOT)
+    return Q(watched_seconds__gte=minimum_seconds) & ~is_bot
+
+
 class Viewing(models.Model):
     """
     One run of the player by one user on one content; partitioned by the month of its start.
@@ -85,13 +131,22 @@ class Viewing(models.Model):
     id = models.UUIDField()
     # Ids of small tables in four bytes: there are tens of millions of these rows.
     project_id = models.IntegerField()
-    platform_id = models.IntegerField()
-    content_id = models.IntegerField()
-    device_id = models.IntegerField()
+    # Relations for the ORM's joins; the database holds plain numbers.
+    platform = models.ForeignKey(
+        Platform, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    content = models.ForeignKey(
+        Content, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    device = models.ForeignKey(
+        Device, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     watched_seconds = models.IntegerField()
     position_seconds = models.IntegerField()
     has_ended = models.BooleanField(default=False)
     country = models.CharField(max_length=2, blank=True)
+
+    objects = ViewingQuerySet.as_manager()
 
     class Meta:
         # Partitions are beyond the ORM: the migration creates the table.
@@ -203,3 +258,64 @@ class ViewingDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.views}"
+
+
+class AnonymousViewing(models.Model):
+    """
+    What users deleted since have viewed: sums of one cell, shared by all of them.
+
+    Nothing else of their viewings is kept. No number, instant or person stands here, and rows are
+    written anew in no order (`analytics.anonymising`): two rows cannot be told to be one person's.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "project_id", "day", "content_id", "platform_id", "country", "hardware_type"
+    )
+    # Plain numbers in the database, as in Viewing: rows are written anew by the thousand.
+    project_id = models.IntegerField()
+    # The local day on which the views began.
+    day = models.DateField()
+    content_id = models.IntegerField()
+    # Whose key sent them.
+    platform_id = models.IntegerField()
+    country = models.CharField(max_length=2, blank=True)
+    hardware_type = models.CharField(max_length=8, choices=Device.HardwareType)
+    views = models.BigIntegerField()
+    viewing_seconds = models.BigIntegerField()
+    # Views that reached nine tenths of the content.
+    finishes = models.BigIntegerField()
+    # The sum of the views' shares of the content, each 1 at most and cut to six digits.
+    completion = models.DecimalField(max_digits=20, decimal_places=6)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(views__gt=0, viewing_seconds__gte=0, completion__gte=0)
+                & Q(finishes__gte=0, finishes__lte=models.F("views")),
+                name="anonymous_viewing_sums_fit",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.views}"
+
+
+class AnonymousViewerDay(models.Model):
+    """How many users deleted since had their month's first view on one local day."""
+
+    pk = models.CompositePrimaryKey("project_id", "day", "platform_id")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    # Where the accounts were created.
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    first_viewers = models.IntegerField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(first_viewers__gt=0), name="anonymous_viewer_day_has_somebody"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.first_viewers}"

@@ -322,6 +322,12 @@ METRICS_ADDR = env("METRICS_ADDR", "")
 
 # A local server can stand in for Stripe; the keys go there.
 STRIPE_API_BASE = env_base_url("STRIPE_API_BASE", "https://api.stripe.com")
+GOOGLE_API_BASE = "https://androidpublisher.googleapis.com"
+GOOGLE_CERTIFICATES_URL = "https://www.googleapis.com/oauth2/v1/certs"
+# Empty: Apple's own, of production or of the sandbox.
+APPLE_API_BASE = ""
+# Whether Apple is asked if a certificate was taken back.
+APPLE_ONLINE_CHECKS = PRODUCTION
 # The largest event that a provider may send.
 WEBHOOK_MAX_BYTES = 1024 * 1024
 
@@ -336,6 +342,8 @@ MAIL_KEPT_DAYS = 90
 # Where nobody's account is at stake, the register shows what a mail's secret link is.
 MAIL_SHOWS_SECRETS = not PRODUCTION
 INVITATION_DAYS = 7
+# The link of a staff invitation; nothing else uses Django's tokens.
+PASSWORD_RESET_TIMEOUT = INVITATION_DAYS * 24 * 3600
 
 # --- Background work -----------------------------------------------------------------------
 
@@ -351,6 +359,16 @@ EXPORT_DIR = env("EXPORT_DIR", "") or None
 EXPORT_SECONDS_AT_ONCE = env_int("EXPORT_SECONDS_AT_ONCE", 8)
 EXPORT_TIMEOUT_MS = env_int("EXPORT_TIMEOUT_MS", 600_000)
 EXPORTS_A_DAY = env_int("EXPORTS_A_DAY", 200)
+
+# What one file of an import may hold, said before it is chosen.
+IMPORT_MAX_BYTES = 100 * 1024 * 1024
+IMPORT_MAX_ROWS = 1_000_000
+IMPORT_MAX_COLUMNS = 200
+# How much an XLSX may unpack to, all of it and against its own size.
+IMPORT_MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
+IMPORT_MAX_UNPACKED_RATIO = 200
+# So long an import that nobody confirmed is kept.
+IMPORT_HOURS = 24
 
 # --- Impersonation -------------------------------------------------------------------------
 

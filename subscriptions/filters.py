@@ -14,6 +14,8 @@ from subscriptions.models import (
     GiftQuerySet,
     GivenState,
     Provider,
+    ProviderCustomer,
+    ProviderEvent,
     Purchase,
     Subscription,
 )
@@ -130,3 +132,33 @@ class GiftFilter(GivenFilter):
             | Q(recipient__in=accounts)
             | Q(recipient_email_key=email_key(text))
         )
+
+
+CHARGING = [
+    (provider.value, provider.label)
+    for provider in (Provider.STRIPE, Provider.GOOGLE, Provider.APPLE)
+]
+
+
+class EventFilter(RegisterFilter):
+    """Which provider, what, when, what became of it."""
+
+    instant = "received_at"
+    provider = django_filters.MultipleChoiceFilter(label=_("Provider"), choices=CHARGING)
+    type = django_filters.CharFilter(label=_("What"), lookup_expr="icontains", max_length=100)
+    state = django_filters.MultipleChoiceFilter(
+        label=_("State"), choices=ProviderEvent.State.choices
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = ProviderEvent
+
+
+class UnmatchedFilter(RegisterFilter):
+    """Which provider, when it was seen first."""
+
+    instant = "first_seen_at"
+    provider = django_filters.MultipleChoiceFilter(label=_("Provider"), choices=CHARGING)
+
+    class Meta(RegisterFilter.Meta):
+        model = ProviderCustomer

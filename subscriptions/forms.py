@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
@@ -14,8 +16,11 @@ from backoffice.core import validation
 from backoffice.core.filters import BoundedDateField
 from backoffice.core.money import currencies, major_units, minor_units
 from backoffice.core.periods import midnight
+from backoffice.core.text import email_key
+from backoffice.projects.models import Project
 from subscriptions.models import FreeCopy, Offer, Purchase
 from subscriptions.schemas import LONGEST_DAYS
+from users.models import User
 
 LONGEST_FREE_COPY = 3650
 LONGEST_INTERVAL = 1200
@@ -138,7 +143,11 @@ class NewFreeCopyForm(FreeCopyChangeForm):
     """A free copy for an address, with or without an account."""
 
     email = forms.CharField(label=_("E-mail"), max_length=validation.LONGEST_EMAIL)
-    field_order = ("email", "offer", "days", "activate_by")
+    mail = forms.BooleanField(label=_("Tell by mail"), required=False, initial=True)
+    language = forms.ChoiceField(
+        label=_("Language of the mail"), required=False, choices=settings.LANGUAGES
+    )
+    field_order = ("email", "offer", "days", "activate_by", "mail", "language")
 
     def clean_email(self) -> str:
         return validation.clean_email(self.cleaned_data["email"])
@@ -173,3 +182,52 @@ def end_of(day: date | None, zone: ZoneInfo) -> datetime | None:
 def last_day_of(end: datetime | None, zone: ZoneInfo) -> date | None:
     """Return the last local day before an instant."""
     return (end - timedelta(seconds=1)).astimezone(zone).date() if end else None
+
+
+SECRET = forms.PasswordInput(attrs={"class": "form-control", "autocomplete": "off"})
+
+
+class StripeForm(forms.Form):
+    """The secrets of an account with Stripe; never shown again."""
+
+    secret_key = forms.CharField(
+        label=_("Secret key"),
+        max_length=255,
+        widget=SECRET,
+        help_text=_("From the developers' pages of Stripe; it begins with sk_ or rk_."),
+    )
+    webhook_secrets = forms.CharField(
+        label=_("Webhook secrets"),
+        max_length=800,
+        widget=SECRET,
+        help_text=_("The endpoint's secret. While it rotates: the old one, a comma, the new one."),
+    )
+
+    def clean_webhook_secrets(self) -> list[str]:
+        return [one.strip() for one in self.cleaned_data["webhook_secrets"].split(",")]
+
+
+class AssignForm(forms.Form):
+    """Which user a customer of a provider is."""
+
+    user = forms.CharField(
+        label=_("User"),
+        max_length=320,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+        help_text=_("The user's e-mail or unique identifier."),
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.project = project
+
+    def clean_user(self) -> User:
+        text = self.cleaned_data["user"].strip()
+        present = User.objects.of(self.project).present()
+        try:
+            found = present.filter(public_id=UUID(text)).first()
+        except ValueError:
+            found = present.filter(email_key=email_key(text)).first()
+        if found is None:
+            raise ValidationError(_("This project has no such user."))
+        return found

@@ -21,10 +21,16 @@ from subscriptions.models import (
     Source,
     Subscription,
 )
+from users.models import User
 
 Kind = AccessSpan.Kind
 
 TRIAL_ENDING = timedelta(days=3)
+
+# States in which nothing will ever be charged again.
+ENDED = frozenset({Subscription.Status.CANCELED, Subscription.Status.INCOMPLETE_EXPIRED})
+# Whose customers cancel with the store itself: nobody else can.
+STORES = frozenset({Provider.GOOGLE, Provider.APPLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,16 +544,71 @@ def _given(user_ids: Sequence[int]) -> Iterator[Holding]:
         yield Holding(user_id, "free_copy", "", start, end)
 
 
-def subscriptions_of(user_id: int) -> list[Subscription]:
-    """Return the user's subscriptions with their offers, the latest first."""
-    rows = Subscription.objects.filter(user=user_id).select_related("offer")
-    return list(rows.order_by("-started_at", "-pk"))
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All that one user pays for, bought or was given, with the offers; the latest first."""
+
+    user_id: int
+    subscriptions: list[Subscription]
+    purchases: list[Purchase]
+    """What the user bought, gifts for others included, and what others gave, with the buyers."""
+    free_copies: list[FreeCopy]
+
+    def holdings(self) -> list[Holding]:
+        """Return what gives the user access at some time, as `holdings_of` does."""
+        given: list[tuple[str, str, Source, datetime | None]] = [
+            *(("subscription", row.status, row, row.trial_end) for row in self.subscriptions),
+            *(
+                (row.type, row.status, row, None)
+                for row in self.purchases
+                if row.access_user_id == self.user_id
+            ),
+            *(("free_copy", "", row, None) for row in self.free_copies),
+        ]
+        return [
+            Holding(self.user_id, source, status, row.access_start, row.access_end, trial_end)
+            for source, status, row, trial_end in given
+            if row.access_start is not None
+        ]
+
+    def status_at(self, now: datetime) -> User.Status:
+        """Return the user's status at the instant (docs/metrics.md, "Status")."""
+        held = self.holdings()
+        if any(one.start <= now and (one.end is None or one.end > now) for one in held):
+            return User.Status.ACTIVE
+        has_ended = any(one.end is not None and one.end <= now for one in held)
+        return User.Status.CANCELLED if has_ended else User.Status.REGISTERED
+
+    @property
+    def bought(self) -> list[Purchase]:
+        return [row for row in self.purchases if row.user_id == self.user_id]
+
+    @property
+    def gifts_received(self) -> list[Purchase]:
+        return [
+            row
+            for row in self.purchases
+            if row.type == Purchase.Type.GIFT and row.recipient_id == self.user_id
+        ]
 
 
-def purchases_of(user_id: int) -> list[Purchase]:
-    """Return what the user bought, gifts for others included, with offers, the latest first."""
-    rows = Purchase.objects.filter(user=user_id).select_related("offer")
-    return list(rows.order_by("-purchased_at", "-pk"))
+def sources_of(user_id: int) -> Sources:
+    """Return what the user pays for, bought or was given, in three queries."""
+    subscriptions = Subscription.objects.filter(user=user_id).select_related("offer", "user")
+    purchases = Purchase.objects.filter(Q(user=user_id) | Q(recipient=user_id))
+    free_copies = FreeCopy.objects.filter(user=user_id).select_related("offer")
+    return Sources(
+        user_id,
+        list(subscriptions.order_by("-started_at", "-pk")),
+        list(purchases.select_related("offer", "user").order_by("-purchased_at", "-pk")),
+        list(free_copies.order_by("-sent_at", "-pk")),
+    )
+
+
+def charged_subscriptions(user_ids: Sequence[int], *, now: datetime) -> QuerySet[Subscription]:
+    """Return the subscriptions of these users for which somebody may still be charged."""
+    may_go_on = Q(ended_at=None) | Q(ended_at__gt=now)
+    return Subscription.objects.filter(may_go_on, user_id__in=user_ids).exclude(status__in=ENDED)
 
 
 def offers_of(project_id: int) -> list[Offer]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from backoffice.core.permissions import Permission
@@ -13,7 +14,7 @@ from subscriptions.accounts import NotConnected, account_of
 from subscriptions.models import Provider, ProviderSync
 from subscriptions.providers.reports import ProviderTrouble
 from subscriptions.reconciling import sync_stripe
-from subscriptions.webhooks import apply_event, due_events
+from subscriptions.webhooks import apply_event, due_events, take_over_customer
 
 NO_ACCOUNT = gettext_noop("The project is not connected to Stripe. Connect it first.")
 NO_ANSWER = gettext_noop("Stripe does not answer. Start it again: it goes on where it was.")
@@ -26,6 +27,15 @@ EVENTS_PER_SWEEP = 1000
 def apply_one_event(*, event_id: int) -> None:
     """Apply an event that has just come."""
     apply_event(event_id, now=timezone.now())
+
+
+@app.task(
+    name="subscriptions.take_over_customer",
+    retry=RetryStrategy(max_attempts=10, exponential_wait=5, retry_exceptions={ProviderTrouble}),
+)
+def take_over_one_customer(*, customer_id: int) -> None:
+    """Bring in what was paid before somebody said who the customer is."""
+    take_over_customer(customer_id, now=timezone.now())
 
 
 @app.periodic(cron="* * * * *")

@@ -2,6 +2,9 @@
 
 from django.urls import path
 
+from subscriptions.views.charged import ChargedPurchase, ChargedSubscription
+from subscriptions.views.connection import CompareWithStripe, PaymentSettings
+from subscriptions.views.events import Assign, EventRegister, TryEventAgain, UnmatchedRegister
 from subscriptions.views.given import (
     FreeCopyList,
     FreeCopyPage,
@@ -9,9 +12,16 @@ from subscriptions.views.given import (
     GiftPage,
     NewFreeCopy,
 )
-from subscriptions.views.notifications import StripeNotification
+from subscriptions.views.notifications import (
+    AppleNotification,
+    GoogleNotification,
+    StripeNotification,
+)
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
+
+"""Addresses of what users pay for."""
+
 
 app_name = "subscriptions"
 
@@ -26,6 +36,26 @@ urlpatterns = [
     path("free-copies/<int:free_copy_id>/", FreeCopyPage.as_view(), name="free-copy"),
     path("gifts/", GiftList.as_view(), name="gifts"),
     path("gifts/<int:gift_id>/", GiftPage.as_view(), name="gift"),
+    path(
+        "users/<uuid:public_id>/subscriptions/<int:source_id>/",
+        ChargedSubscription.as_view(),
+        name="charged-subscription",
+    ),
+    path(
+        "users/<uuid:public_id>/purchases/<int:source_id>/",
+        ChargedPurchase.as_view(),
+        name="charged-purchase",
+    ),
+    path("payments/events/", EventRegister.as_view(), name="events"),
+    path("payments/events/<int:event_id>/again/", TryEventAgain.as_view(), name="event-again"),
+    path("payments/unmatched/", UnmatchedRegister.as_view(), name="unmatched"),
+    path("payments/unmatched/<int:customer_id>/", Assign.as_view(), name="assign"),
+    path("settings/payments/", PaymentSettings.as_view(), name="payment-settings"),
+    path("settings/payments/compare/", CompareWithStripe.as_view(), name="compare"),
+    path("webhooks/apple/<slug:project>/", AppleNotification.as_view(), name="apple-notification"),
+    path(
+        "webhooks/google/<slug:project>/", GoogleNotification.as_view(), name="google-notification"
+    ),
     path(
         "webhooks/stripe/<slug:project>/", StripeNotification.as_view(), name="stripe-notification"
     ),

@@ -3,9 +3,11 @@ Changes of users. Whoever creates a user calls `subscriptions.actions.register_u
 changes an address `subscriptions.actions.change_user`: gifts may be waiting for it.
 """
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -17,6 +19,7 @@ from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key, name_sort_key, search_text
 from backoffice.core.tokens import hash_of_token, new_token, owner_of_token
+from backoffice.projects.actions import forget_answers
 from backoffice.projects.models import Platform, Project
 from users.models import DeviceSession, PasswordReset, ResetRequest, User, UserSearch
 from users.proof import Limit, count_attempt, seconds_to_wait
@@ -108,21 +111,38 @@ def edit_user(
     return user
 
 
+class PasswordChanged(Exception):
+    """The password is no longer the one that was seen, or the user is gone; nothing was done."""
+
+
 @transaction.atomic
 def set_password(
-    *, user: User, password_hash: str, actor: Actor, now: datetime, must_change: bool = False
-) -> None:
+    *,
+    user: User,
+    password_hash: str,
+    actor: Actor,
+    now: datetime,
+    must_change: bool = False,
+    replacing: str | None = None,
+) -> int:
     """
     Replace the password, end all device sessions and let no reset link work any more.
 
     :param password_hash: from `backoffice.core.passwords`, made outside of locks.
+    :param replacing: the hash that is to be replaced; None to replace whatever is there.
+    :return: how many device sessions ended.
+    :raises PasswordChanged: if it is another one by now, or the user was deleted.
     """
-    User.objects.filter(pk=user.pk).update(
+    known = User.objects.present().filter(pk=user.pk)
+    if replacing is not None:
+        known = known.filter(password=replacing)
+    if not known.update(
         password=password_hash,
         password_changed_at=to_second(now),
         must_change_password=must_change,
-    )
-    end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
+    ):
+        raise PasswordChanged
+    ended = end_device_sessions(user=user, reason=DeviceSession.EndReason.PASSWORD, now=now)
     forget_resets(user)
     record(
         AuditEvent.Kind.USER_EDITED,
@@ -132,16 +152,48 @@ def set_password(
         now=now,
         data={"fields": ["password"]},
     )
+    return ended
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+COUNT_DELETION = """
+    UPDATE users_registrationday AS d SET deleted = d.deleted + 1
+    WHERE d.project_id = %(project)s AND d.platform_id = %(platform)s AND d.day = %(day)s
+"""
+
+
+@transaction.atomic
+def erase_identity(*, user: User, at: datetime) -> None:
+    """
+    Leave a stub of the user: when, on which platform and in which country there was an account.
+
+    Called by the deletion, which holds the user's row. The stub has another public id, so that
+    nothing which knew the old one leads to it.
+
+    :param at: the instant of the deletion, to the second.
+    """
+    forget_answers([user.public_id])
+    user.public_id = uuid.uuid4()
+    user.email = user.first_name = user.last_name = user.language = user.password = ""
+    user.email_key = user.sort_name = ""
+    user.custom = {}
+    user.password_changed_at, user.must_change_password = None, False
+    user.version = 1
+    user.deleted_at = at
+    user.modified_at = max(at, user.registered_at)
+    user.save()
+    UserSearch.objects.filter(user=user).delete()
+    DeviceSession.objects.filter(user=user).delete()
+    forget_resets(user)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_DELETION, _registration_of(user))
 
 
 # --- Device sessions -----------------------------------------------------------------------
 
 # How exact "last seen" is: one write in so long, not one a check.
 SEEN_IS_NOTED_EVERY: Final = timedelta(minutes=5)
-
-
-class PasswordChanged(Exception):
-    """The password is no longer the one that was proved; nothing was opened."""
 
 
 class OpenedSession(NamedTuple):
@@ -220,6 +272,31 @@ def end_device_session(
 def end_device_sessions(*, user: User, reason: DeviceSession.EndReason, now: datetime) -> int:
     """End all that are live of the user; return how many."""
     return _end(DeviceSession.objects.filter(user=user), reason, now)
+
+
+@transaction.atomic
+def end_sessions_for_staff(
+    *, user: User, actor: Actor, now: datetime, session_id: UUID | None = None
+) -> int:
+    """
+    End the live device session of that id, or all of the user; return how many ended.
+
+    None that has ended before is touched, and where none ends nothing is recorded.
+    """
+    sessions = DeviceSession.objects.filter(user=user)
+    if session_id is not None:
+        sessions = sessions.filter(id=session_id)
+    ended = _end(sessions, DeviceSession.EndReason.STAFF, now)
+    if ended:
+        record(
+            AuditEvent.Kind.SESSIONS_ENDED,
+            actor=actor,
+            project=user.project,
+            target=user,
+            now=now,
+            data={"sessions": ended},
+        )
+    return ended
 
 
 def _end(sessions: QuerySet[DeviceSession], reason: DeviceSession.EndReason, now: datetime) -> int:
@@ -332,17 +409,14 @@ def keep_words(user: User) -> None:
 
 def count_registration(user: User, *, deleted: int = 0) -> None:
     """Add the account to its platform's local day; `deleted` is 1 for one that is a stub."""
-    day = user.registered_at.astimezone(user.project.zone).date()
     with connection.cursor() as cursor:
-        cursor.execute(
-            COUNT_REGISTRATION,
-            {
-                "project": user.project_id,
-                "platform": user.platform_id,
-                "day": day,
-                "deleted": deleted,
-            },
-        )
+        cursor.execute(COUNT_REGISTRATION, _registration_of(user) | {"deleted": deleted})
+
+
+def _registration_of(user: User) -> dict[str, Any]:
+    """Return the key of the day count in which the account stands."""
+    day = user.registered_at.astimezone(user.project.zone).date()
+    return {"project": user.project_id, "platform": user.platform_id, "day": day}
 
 
 def _save_or_refuse(user: User) -> None:

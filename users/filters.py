@@ -1,7 +1,7 @@
 """What the Users page and its files may be narrowed by, every filter written out."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from analytics.selectors import viewers_in
+from analytics.selectors import deleted_viewers, viewers_in
 from backoffice.core.figures import Counted, Grain
 from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesField
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
@@ -28,9 +28,20 @@ from backoffice.core.scope import Scope
 from backoffice.core.territories import is_country, is_language
 from backoffice.core.text import fold
 from backoffice.projects.models import Project
+from backoffice.staff.filters import RegisterFilter
 from subscriptions.models import Offer, Provider
 from subscriptions.selectors import holders_of, payers_of, payment_holders, users_behind
-from users.models import CustomField, DeviceSession, User, UserQuerySet, UserSearch
+from users.models import (
+    CustomField,
+    DeviceSession,
+    Impersonation,
+    ImpersonationQuerySet,
+    ImpersonationState,
+    User,
+    UserImport,
+    UserQuerySet,
+    UserSearch,
+)
 from users.selectors import account_counts, custom_fields
 
 ORDERINGS = {
@@ -81,8 +92,8 @@ class Viewpoint:
         return self.now.astimezone(self.project.zone).date()
 
 
-class UserFilterForm(StrictFilterForm):
-    """The values of one filter bar, checked together."""
+class PeriodFilterForm(StrictFilterForm):
+    """A period by name or by dates, and a place in a list: either way of saying each."""
 
     def __init__(self, *args: Any, viewpoint: Viewpoint, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,20 +101,25 @@ class UserFilterForm(StrictFilterForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        self._check_period(cleaned)
-        self._check_counted(cleaned)
-        if cleaned.get("after") and cleaned.get("before"):
-            self.add_error("before", _("A page lies after a place or before it, not both."))
-        if not self.viewpoint.sees_identity:
-            self._refuse_identity(cleaned)
-        return cleaned
-
-    def _check_period(self, cleaned: dict[str, Any]) -> None:
         first, last = cleaned.get("from"), cleaned.get("to")
         if cleaned.get("period") and (first or last):
             self.add_error("period", _("Choose either a period or dates, not both."))
         if first and last and first > last:
             self.add_error("to", _("The last day lies before the first."))
+        if cleaned.get("after") and cleaned.get("before"):
+            self.add_error("before", _("A page lies after a place or before it, not both."))
+        return cleaned
+
+
+class UserFilterForm(PeriodFilterForm):
+    """The values of one filter bar, checked together."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        self._check_counted(cleaned)
+        if not self.viewpoint.sees_identity:
+            self._refuse_identity(cleaned)
+        return cleaned
 
     def _check_counted(self, cleaned: dict[str, Any]) -> None:
         month = cleaned.get("month")
@@ -145,16 +161,19 @@ class PageSizeField(forms.IntegerField):
 class CursorField(forms.CharField):
     """The text of a page link; cleans to the `Cursor` that it holds, or none."""
 
-    def __init__(self, *, sort: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, sort: str, named: Callable[[str], Ordering] = ordering_named, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.sort = sort
+        self.named = named
 
     def clean(self, value: Any) -> Cursor | None:
         text = super().clean(value)
         if not text:
             return None
         try:
-            return Cursor.decode(text, ordering_named(self.sort))
+            return Cursor.decode(text, self.named(self.sort))
         except (CursorRefused, KeyError) as error:
             raise ValidationError(
                 _("This page link is no longer valid: start again from the first page."),
@@ -192,8 +211,8 @@ class ValuesFilter(django_filters.Filter):
     field_class = ValuesField
 
 
-class ChartFilter(django_filters.FilterSet):
-    """Narrows cards and chart: to platforms, and to a period of local days."""
+class PeriodFilter(django_filters.FilterSet):
+    """Narrows to a period of local days, by its name or by its ends."""
 
     period = django_filters.ChoiceFilter(
         label=gettext_lazy("Period"),
@@ -201,37 +220,75 @@ class ChartFilter(django_filters.FilterSet):
         method="keep_all",
         empty_label=gettext_lazy("Automatic"),
     )
-    platform = django_filters.MultipleChoiceFilter(
-        label=gettext_lazy("Platform"), method="narrow_platform", choices=[]
-    )
     # "from" is a word of Python's own; a class body takes it through its dictionary.
     locals()["from"] = DayFilter(label=gettext_lazy("From"), method="keep_all")
     to = DayFilter(label=gettext_lazy("To"), method="keep_all")
 
     class Meta:
-        model = User
         fields: tuple[str, ...] = ()  # Every filter is written out.
-        form = UserFilterForm
+        form = PeriodFilterForm
 
-    def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
+    def __init__(self, data: QueryDict, *, viewpoint: Viewpoint, queryset: QuerySet[Any]) -> None:
         self.viewpoint = viewpoint
-        super().__init__(data, queryset=User.objects.of(viewpoint.project))
-        self.platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
-        self.platform_ids = {platform.slug: platform.pk for platform in self.platforms}
-        self._offer("platform", [(platform.slug, platform.name) for platform in self.platforms])
-
-    def _offer(self, name: str, choices: Any) -> None:
-        self.filters[name].extra["choices"] = list(choices)
+        super().__init__(data, queryset=queryset)
 
     @cached_property
-    def form(self) -> UserFilterForm:
-        form_class: type[UserFilterForm] = self.get_form_class()
+    def form(self) -> PeriodFilterForm:
+        form_class: type[PeriodFilterForm] = self.get_form_class()
         return form_class(self.data, viewpoint=self.viewpoint)
 
     @property
     def values(self) -> dict[str, Any]:
         """The cleaned values; only of a valid form."""
         return self.form.cleaned_data
+
+    @cached_property
+    def date_range(self) -> DateRange | None:
+        """The local days that the rows and the chart are narrowed to; none for all dates."""
+        first, last = self.values["from"], self.values["to"]
+        if first or last:
+            today = self.viewpoint.today
+            return DateRange(first or min(last, FIRST_DATE), last or max(first, today))
+        if self.values["period"]:
+            return range_of(self.values["period"], self.viewpoint.today)
+        return self._automatic_range()
+
+    def _automatic_range(self) -> DateRange | None:
+        """Return the days where none were chosen."""
+        return range_of(PeriodName.MONTH, self.viewpoint.today)
+
+    @property
+    def instants(self) -> Period | None:
+        """The instants of `date_range`."""
+        days = self.date_range
+        if days is None:
+            return None
+        return days_between(days.first, days.last, self.viewpoint.project.zone)
+
+    def keep_all(self, rows: QuerySet[Any], _name: str, _value: object) -> QuerySet[Any]:
+        """Narrow nothing here: the parameter works together with others, in filter_queryset."""
+        return rows
+
+
+class ChartFilter(PeriodFilter):
+    """Narrows cards and chart: to platforms, and to a period of local days."""
+
+    platform = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Platform"), method="narrow_platform", choices=[]
+    )
+
+    class Meta(PeriodFilter.Meta):
+        model = User
+        form = UserFilterForm
+
+    def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
+        super().__init__(data, viewpoint=viewpoint, queryset=User.objects.of(viewpoint.project))
+        self.platforms = list(viewpoint.project.platforms.order_by("name", "pk"))
+        self.platform_ids = {platform.slug: platform.pk for platform in self.platforms}
+        self._offer("platform", [(platform.slug, platform.name) for platform in self.platforms])
+
+    def _offer(self, name: str, choices: Any) -> None:
+        self.filters[name].extra["choices"] = list(choices)
 
     @property
     def scope(self) -> Scope:
@@ -242,30 +299,6 @@ class ChartFilter(django_filters.FilterSet):
             self.viewpoint.project.zone,
             tuple(sorted(self.platform_ids[slug] for slug in chosen)),
         )
-
-    @cached_property
-    def date_range(self) -> DateRange | None:
-        """The local days that the rows and the chart are narrowed to; none for all dates."""
-        first, last = self.values["from"], self.values["to"]
-        if first or last:
-            today = self.viewpoint.today
-            return DateRange(first or min(last, FIRST_DATE), last or max(first, today))
-        return range_of(self.values["period"] or self._automatic_period(), self.viewpoint.today)
-
-    def _automatic_period(self) -> str:
-        return PeriodName.MONTH
-
-    @property
-    def instants(self) -> Period | None:
-        """The instants of `date_range`."""
-        days = self.date_range
-        if days is None:
-            return None
-        return days_between(days.first, days.last, self.viewpoint.project.zone)
-
-    def keep_all(self, users: UserQuerySet, _name: str, _value: object) -> UserQuerySet:
-        """Narrow nothing here: the parameter works together with others, in filter_queryset."""
-        return users
 
     def narrow_platform(self, users: UserQuerySet, _name: str, slugs: list[str]) -> UserQuerySet:
         return users.filter(platform__in=[self.platform_ids[slug] for slug in slugs])
@@ -324,6 +357,9 @@ class UserFilter(ChartFilter):
     elapsed = django_filters.ChoiceFilter(choices=[("1", "1")], method="keep_all")
     sort = django_filters.ChoiceFilter(choices=SORT_CHOICES, method="keep_all")
 
+    chosen: Collection[UUID] | None = None
+    """Public ids: a selection by hand is no part of the address."""
+
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         super().__init__(data, viewpoint=viewpoint)
         project = viewpoint.project
@@ -364,14 +400,17 @@ class UserFilter(ChartFilter):
             return month.elapsed(now, zone)
         return month.period(zone).until(now)
 
-    def _automatic_period(self) -> str:
-        return PeriodName.ALL if self.values["q"] or self.values["counted"] else PeriodName.MONTH
+    def _automatic_range(self) -> DateRange | None:
+        if self.values["q"] or self.values["counted"]:
+            return None
+        return super()._automatic_range()
 
     @cached_property
     def rows(self) -> UserQuerySet:
-        """The users that the list shows, in no order."""
+        """The users that the list shows, in no order; of those chosen by hand, if some are."""
         users: UserQuerySet = self.qs
-        return users.present()
+        present = users.present()
+        return present if self.chosen is None else present.filter(public_id__in=self.chosen)
 
     def filter_queryset(self, queryset: UserQuerySet) -> UserQuerySet:
         users: UserQuerySet = super().filter_queryset(queryset)
@@ -423,7 +462,11 @@ class UserFilter(ChartFilter):
         counted = self.qs.aggregate(
             total=Count("pk", filter=Q(deleted_at=None)), deleted=Count("deleted_at")
         )
-        return Totals(counted["total"], counted["deleted"])
+        deleted = counted["deleted"]
+        if self.values["counted"] == Counted.VIEWERS and not self.instants:
+            # No row says who they were.
+            deleted += deleted_viewers(self.scope, self.window)
+        return Totals(counted["total"], deleted)
 
     @property
     def _is_search_alone(self) -> bool:
@@ -562,3 +605,46 @@ def _checker_of(field: CustomField) -> Callable[[str], bool]:
         return True
 
     return is_storable
+
+
+class ImportFilter(RegisterFilter):
+    """Which imports the register shows: who, when, state."""
+
+    instant = "created_at"
+    who = django_filters.CharFilter(label=gettext_lazy("Who"), method="by_actor", max_length=254)
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=UserImport.State.choices
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = UserImport
+
+    def by_actor(self, imports: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        return imports.filter(Q(actor__name__icontains=text) | Q(actor__email__icontains=text))
+
+
+class ImpersonationFilter(RegisterFilter):
+    """Who looked, how, when, and how it stands."""
+
+    instant = "created_at"
+    who = django_filters.CharFilter(label=gettext_lazy("Who"), method="by_whom", max_length=254)
+    mode = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("Mode"), choices=Impersonation.Mode.choices
+    )
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=ImpersonationState.choices, method="in_states"
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = Impersonation
+
+    def by_whom(self, rows: ImpersonationQuerySet, _name: str, part: str) -> ImpersonationQuerySet:
+        return rows.filter(Q(staff__name__icontains=part) | Q(staff__email__icontains=part))
+
+    def in_states(
+        self, rows: ImpersonationQuerySet, _name: str, states: list[str]
+    ) -> ImpersonationQuerySet:
+        found = rows.none()
+        for state in states:
+            found |= rows.in_state(state, self.now)
+        return found

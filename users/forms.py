@@ -2,24 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from backoffice.core import validation
+from backoffice.core.passwords import LONGEST as LONGEST_PASSWORD
 from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
 from subscriptions.models import Offer
-from users.custom_fields import choices_held, is_used
-from users.models import CustomField, Impersonation, User
-from users.resources import BasicResource, CompleteResource, columns_of
+from users.custom_fields import choices_held
+from users.deletion import ASK_NUMBER_ABOVE, Preview
+from users.models import CustomField, Deletion, Impersonation, User, UserImport
+from users.resources import CompleteResource, ImportResource, columns_of
 
 LONGEST_NAME = 150
+# What the editor saw of each field comes back with it: `initial-<field>`.
+SEEN = "initial-"
 
 
 class NumberField(forms.FloatField):
@@ -35,6 +40,7 @@ class UserForm(forms.Form):
     The profile of one user: the fixed fields by their column's name, sign-up fields by their key.
 
     `version` is the profile's as the editor saw it, so that a newer change is not overwritten.
+    Beside each field stands, hidden, what it held then: it tells what the editor changed.
     """
 
     first_name = forms.CharField(label=_("First name"), max_length=LONGEST_NAME, required=False)
@@ -45,12 +51,26 @@ class UserForm(forms.Form):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
     def __init__(
-        self, *args: Any, fields: Sequence[CustomField], language: str, **kwargs: Any
+        self,
+        *args: Any,
+        fields: Sequence[CustomField],
+        language: str,
+        edited: User | None = None,
+        **kwargs: Any,
     ) -> None:
+        """
+        :param edited: whose profile it is; none for a new user.
+        """
+        if edited is not None:
+            kwargs["initial"] = values_of(edited)
         super().__init__(*args, **kwargs)
+        self.present = dict(edited.custom) if edited else {}
         self.custom_fields = [field for field in fields if field.archived_at is None]
         for field in self.custom_fields:
-            self.fields[field.key] = _form_field(field, language)
+            self.fields[field.key] = _form_field(field, language, self.present.get(field.key))
+        if edited is not None:
+            for name, form_field in self.fields.items():
+                form_field.show_hidden_initial = name != "version"
 
     def clean_email(self) -> str:
         return validation.clean_email(self.cleaned_data["email"])
@@ -69,9 +89,13 @@ class UserForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if "version" in self.errors:
+            # Nobody sees a hidden field's error.
+            self.add_error(None, _("Open the form again: it does not say what it changes."))
         for field in self.custom_fields:
             value = cleaned.get(field.key)
-            if value not in {None, ""}:
+            # What stands there stays, also where the field has become stricter since.
+            if value not in {None, ""} and value != self.present.get(field.key):
                 try:
                     cleaned[field.key] = validation.clean_custom_value(
                         field.type, field.choices, value
@@ -90,17 +114,45 @@ class UserForm(forms.Form):
             "custom": kept | {k: v for k, v in given.items() if v not in {None, ""}}
         }
 
-    @staticmethod
-    def values_of(user: User) -> dict[str, Any]:
-        """Return what the form shows of a user at first."""
+    def untouched(self) -> set[str]:
+        """Return the fields that the editor left as they were seen; none is known without that."""
+        given = self.data
         return {
-            "first_name": user.first_name,
-            "last_name": user.last_name,
-            "email": user.email,
-            "language": user.language,
-            "country": user.country,
-            "version": user.version,
-        } | {key: _shown(value) for key, value in user.custom.items()}
+            name
+            for name in self.fields
+            if SEEN + name in given and given.get(SEEN + name) == given.get(name, "")
+        }
+
+
+def values_of(user: User) -> dict[str, Any]:
+    """Return what the form shows of a user at first."""
+    return {
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email,
+        "language": user.language,
+        "country": user.country,
+        "version": user.version,
+    } | {key: _shown(value) for key, value in user.custom.items()}
+
+
+class PasswordForm(forms.Form):
+    """A password for somebody else: typed, or left empty for one that is made here."""
+
+    password = forms.CharField(
+        label=_("New password"),
+        help_text=_("Leave it empty, and one that is easy to read out is made."),
+        required=False,
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        # Never sent back, not even with a refusal.
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    must_change = forms.BooleanField(
+        label=_("To be changed at the next sign-in"), required=False, initial=True
+    )
+    # Of the password that is to be replaced.
+    version = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
 
 LONGEST_FREE_COPY = 3650
@@ -200,6 +252,57 @@ class FreeCopyForm(forms.Form):
         return self.offers.get(self.cleaned_data["offer"])
 
 
+class ImportColumnsForm(forms.Form):
+    """
+    What the columns of an uploaded file are: `map-1`, `map-2`, … in their order, and how to go on.
+
+    :param headings: of the file's columns.
+    :param columns: pairs of name and words of the columns there are.
+    :param platforms: those on which new users can be created.
+    """
+
+    mode = forms.ChoiceField(
+        label=_("Who has an account already"),
+        choices=UserImport.Mode.choices,
+        initial=UserImport.Mode.UPDATE,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    platform = forms.ModelChoiceField(
+        label=_("Platform of new users whose row names none"),
+        queryset=Platform.objects.none(),
+        required=False,
+        empty_label=None,
+    )
+    invite = forms.BooleanField(
+        label=_("Send an invitation by mail to every new user"), required=False
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        headings: Sequence[str],
+        columns: Sequence[tuple[str, str]],
+        platforms: QuerySet[Platform],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", _("— Choose —")), *columns, ("ignore", _("Ignore this column"))]
+        platform = cast("forms.ModelChoiceField[Platform]", self.fields["platform"])
+        platform.queryset = platforms
+        self.map_names = [f"map-{number}" for number in range(1, len(headings) + 1)]
+        for name, heading in zip(self.map_names, headings, strict=True):
+            self.fields[name] = forms.ChoiceField(label=heading, choices=choices, required=False)
+
+    def clean_mode(self) -> str:
+        return self.cleaned_data["mode"] or UserImport.Mode.UPDATE
+
+    @property
+    def columns(self) -> list[str]:
+        """What was chosen for each column, in their order."""
+        return [self.cleaned_data[name] for name in self.map_names]
+
+
 def _unless_empty(clean: Callable[[str], str], value: str) -> str:
     return clean(value) if value else ""
 
@@ -209,7 +312,8 @@ def _shown(value: Any) -> Any:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else value
 
 
-def _form_field(field: CustomField, language: str) -> forms.Field:
+def _form_field(field: CustomField, language: str, present: Any) -> forms.Field:
+    """Return the form's field; `present` is what the user has there, which stays a choice."""
     label = field.label(language)
     match field.type:
         case CustomField.Type.BOOLEAN:
@@ -222,7 +326,8 @@ def _form_field(field: CustomField, language: str) -> forms.Field:
                 empty_value=None,
             )
         case CustomField.Type.CHOICE:
-            options = [("", "—"), *((choice, choice) for choice in field.choices)]
+            kept = [present] if present and present not in field.choices else []
+            options = [("", "—"), *((choice, choice) for choice in [*field.choices, *kept])]
             return forms.ChoiceField(label=label, choices=options, required=False)
         case CustomField.Type.DATE:
             widget = forms.TextInput(attrs={"type": "date"})
@@ -243,7 +348,7 @@ OTHER_NAMES = frozenset(
     """
     project_id content_id content_name content_type content_seconds percent_viewed viewed_at
     hardware_type hardware os browser views date
-    offer free_copy_days password is_staff custom
+    password is_staff custom ignore refused_line refused_reason
     active_cumulative active_end_of_day registered
     version reason mode ticket file project days invite mail reset next new csrfmiddlewaretoken
     """.split()  # noqa: SIM905  # A list of words reads best as words.
@@ -257,7 +362,8 @@ class CustomFieldForm(forms.Form):
     """
     One sign-up field: `key`, `type`, `label_<language>` for each language of the project.
 
-    Key and type of a field of which users have values are shown, and cannot be changed.
+    Whether users have values of it, so that key and type must stay, is asked by `edit_field`:
+    that may mean reading all of them.
     """
 
     key = forms.RegexField(
@@ -309,13 +415,14 @@ class CustomFieldForm(forms.Form):
                 required=number == 0,
             )
         self.order_fields(["key", *(f"label_{language}" for language in languages)])
-        if field is not None and is_used(field):
-            for name in ("key", "type"):
-                self.fields[name].disabled = True
-                self.fields[name].help_text = _("Users have values of it: this stays as it is.")
+        if field is not None:
+            fixed = _("Stays as it is once a user has filled it in.")
+            self.fields["key"].help_text = self.fields["type"].help_text = fixed
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
+        if self.field is not None and key == self.field.key:
+            return key
         if key in {other.key for other in self.others}:
             raise ValidationError(_("Another field of this project has this key."))
         if key.strip("_") in _names_of_columns():
@@ -377,7 +484,8 @@ class CustomFieldForm(forms.Form):
 
     def _check_label(self, language: str, cleaned: dict[str, Any]) -> None:
         name = f"label_{language}"
-        if not cleaned.get(name):
+        stands = self.field.labels.get(language) if self.field else None
+        if not cleaned.get(name) or cleaned[name] == stands:
             return
         try:
             cleaned[name] = validation.clean_text(cleaned[name])
@@ -393,8 +501,9 @@ class CustomFieldForm(forms.Form):
 
 def _names_of_columns() -> frozenset[str]:
     """Return what files and imports call their columns, headings in both languages included."""
-    columns = [*columns_of(BasicResource), *columns_of(CompleteResource)]
+    columns = [*ImportResource.fields.values(), *columns_of(CompleteResource)]
     names = OTHER_NAMES | {column.column_name for column in columns}
+    names |= {_as_name(heading) for column in columns for heading in column.also}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             names |= {_as_name(str(column.label)) for column in columns}
@@ -404,6 +513,54 @@ def _names_of_columns() -> frozenset[str]:
 def _as_name(words: str) -> str:
     """Return the words as a key would write them: "Prénom" gives "prenom"."""
     return "_".join("".join(c if c.isalnum() else " " for c in fold(words)).split())
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+
+class DeletionForm(forms.Form):
+    """
+    The last question before users are deleted.
+
+    `version` stands for what was shown: only that is deleted.
+    """
+
+    mode = forms.ChoiceField(
+        label=_("Subscriptions with Stripe"),
+        choices=Deletion.Mode,
+        initial=Deletion.Mode.CANCEL,
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    number = forms.CharField(
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    version = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, shown: Preview, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.users = shown.users
+        if not shown.at_stripe:
+            del self.fields["mode"]
+        if shown.users <= ASK_NUMBER_ABOVE:
+            del self.fields["number"]
+        else:
+            words = _("Type %(n)s, the number of users to delete")
+            self.fields["number"].label = words % {"n": shown.users}
+
+    @property
+    def chosen_mode(self) -> str:
+        """What is to become of what Stripe charges; of a valid form."""
+        return str(self.cleaned_data.get("mode") or Deletion.Mode.CANCEL)
+
+    def clean_number(self) -> str:
+        text: str = self.cleaned_data["number"]
+        # Thousands may be set apart as the page sets them.
+        digits = "".join(character for character in text if character not in ",.'’ \u00a0\u202f")
+        if digits != str(self.users):
+            raise ValidationError(_("This is not the number of users to delete."))
+        return text
 
 
 # --- Impersonation -------------------------------------------------------------------------

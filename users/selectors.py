@@ -1,16 +1,19 @@
-"""Questions about accounts: how many were created, and which sign-up fields a project has."""
+"""Questions about accounts: how many were created, which are gone, their fields and sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
+from django.db.models import F
 
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.selectors import targets_of
 from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
 from backoffice.core.tokens import hash_of_token, owner_of_token
 from backoffice.projects.models import Project
-from users.models import CustomField, PasswordReset, RegistrationDay
+from users.models import CustomField, DeviceSession, PasswordReset, RegistrationDay, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,17 @@ def custom_fields(project_id: int) -> list[CustomField]:
     return list(fields.order_by("position", "pk"))
 
 
+# As many as two of the larger limit of devices: those live, and as many that have ended.
+SESSIONS_SHOWN = 10
+
+
+def device_sessions_of(user_id: int) -> list[DeviceSession]:
+    """Return the user's live device sessions, then those that ended last, with platforms."""
+    sessions = DeviceSession.objects.filter(user=user_id).select_related("platform")
+    ended_last = F("ended_at").desc(nulls_first=True)
+    return list(sessions.order_by(ended_last, "-created_at", "-id")[:SESSIONS_SHOWN])
+
+
 def live_reset(project: Project, token: str, *, now: datetime) -> PasswordReset | None:
     """Return the reset link of the token while it works: of the project, unused, not too old."""
     owner = owner_of_token(token)
@@ -122,3 +136,12 @@ def live_reset(project: Project, token: str, *, now: datetime) -> PasswordReset 
         token_hash=hash_of_token(token),
         expires_at__gt=now,
     ).first()
+
+
+def deleted_among(public_ids: Iterable[str], *, project_id: int) -> set[str]:
+    """
+    Return those of the ids, in their usual form, that belonged to users deleted since.
+
+    A stub has another id: the audit trail alone still knows whom a platform speaks of.
+    """
+    return targets_of(AuditEvent.Kind.USER_DELETED, public_ids, target=User, project_id=project_id)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
@@ -90,11 +91,15 @@ def _fernet() -> Fernet:
 
 
 def _pack(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return {"u": value.hex}
     return {"t": value.astimezone(UTC).isoformat()} if isinstance(value, datetime) else value
 
 
 def _unpack(value: Any) -> Any:
-    return datetime.fromisoformat(value["t"]) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return UUID(value["u"]) if "u" in value else datetime.fromisoformat(value["t"])
 
 
 def keyset_page(
@@ -171,4 +176,6 @@ def _beyond(ordering: Ordering, values: Sequence[Any], *, backwards: bool) -> Fu
 def _plain_field(value: Any) -> models.Field[Any, Any]:
     if isinstance(value, datetime):
         return models.DateTimeField()
+    if isinstance(value, UUID):
+        return models.UUIDField()
     return models.BigIntegerField() if isinstance(value, int) else models.TextField()

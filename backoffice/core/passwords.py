@@ -1,5 +1,6 @@
 """Passwords of users: what is accepted, how they are kept, how many are hashed at once."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 SHORTEST, LONGEST = 8, 256
+# Letters and digits that nobody takes for another when they are read out or written by hand.
+_CLEAR: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_GROUPS, _GROUP_LENGTH = 4, 4
 # One hash takes half a second of a core and 100 MB: so many at once in one process.
 _SLOTS: Final = threading.BoundedSemaphore(2)
 # Whoever waits holds a thread of the web server.
@@ -44,6 +48,14 @@ def hashing_slot() -> Iterator[None]:
         yield
     finally:
         _SLOTS.release()
+
+
+def new_password() -> str:
+    """Return a password to be told to somebody: four groups of four, 79 random bits."""
+    groups = [
+        "".join(secrets.choice(_CLEAR) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS)
+    ]
+    return "-".join(groups)
 
 
 def hash_password(password: str) -> str:

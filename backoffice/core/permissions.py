@@ -29,6 +29,8 @@ class Permission(StrEnum):
     ANALYTICS_EXPORT = "analytics.export"
     SUBSCRIPTIONS_VIEW = "subscriptions.view"
     SUBSCRIPTIONS_EDIT = "subscriptions.edit"
+    SUBSCRIPTIONS_CHARGE = "subscriptions.charge"
+    """Stopping, resuming and refunding what a provider charges."""
     AUDIT_VIEW = "audit.view"
     AUDIT_VIEW_OWN = "audit.view_own"
     """The register of one's own acts only."""
@@ -68,6 +70,7 @@ ADMIN = (ANALYST | SUPPORT) | {
     Permission.USERS_DELETE,
     Permission.USERS_SET_PASSWORD,
     Permission.SUBSCRIPTIONS_EDIT,
+    Permission.SUBSCRIPTIONS_CHARGE,
     Permission.AUDIT_VIEW,
     Permission.SETTINGS_VIEW,
     Permission.SETTINGS_EDIT,
@@ -93,5 +96,6 @@ STEP_UP = frozenset(
         Permission.USERS_SET_PASSWORD,
         Permission.USERS_IMPERSONATE,
         Permission.USERS_IMPERSONATE_FULL,
+        Permission.SUBSCRIPTIONS_CHARGE,
     }
 )

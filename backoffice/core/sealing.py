@@ -2,7 +2,8 @@
 
 import base64
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 
@@ -10,14 +11,14 @@ class SealBroken(Exception):
     """What was sealed cannot be read: `SECRET_KEY` is another one now, or the text was changed."""
 
 
-def fernet(purpose: str, secret: bytes = b"") -> Fernet:
+def fernet(purpose: str, secret: bytes = b"") -> MultiFernet:
     """
-    Return what closes and opens texts of one purpose.
+    Return what closes and opens texts of one purpose; the keys before `SECRET_KEY` open too.
 
     The key follows from `SECRET_KEY`, the purpose and a secret that need not be kept.
     """
-    digest = salted_hmac(purpose, secret, algorithm="sha256").digest()
-    return Fernet(base64.urlsafe_b64encode(digest))
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return MultiFernet([Fernet(_derived(purpose, secret, key)) for key in keys])
 
 
 def seal(text: str, *, purpose: str) -> str:
@@ -35,3 +36,8 @@ def unseal(sealed: str, *, purpose: str) -> str:
         return fernet(purpose).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise SealBroken from error
+
+
+def _derived(purpose: str, secret: bytes, key: str | bytes) -> bytes:
+    digest = salted_hmac(purpose, secret, secret=key, algorithm="sha256").digest()
+    return base64.urlsafe_b64encode(digest)

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from psycopg import sql
 
 from backoffice.core.exports import (
+    CsvFile,
     Guarded,
     IsoInstant,
     MadeFile,
@@ -46,6 +47,12 @@ class SheetFile(MadeFile):
 
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     extension = "xlsx"
+
+
+def content_type_of(file_name: str) -> str:
+    """Return the media type of a file that is named after its kind."""
+    kinds = {kind.extension: kind.content_type for kind in (CsvFile, SheetFile)}
+    return kinds[file_name.rpartition(".")[2]]
 
 
 class Cell(Enum):
@@ -222,7 +229,7 @@ class _RowForm:
 
     def _check_lengths(self, block: list[bytes]) -> None:
         for line in block:
-            for heading, text in zip(self.headings, bytes(line).split(b"\t"), strict=True):
+            for heading, text in zip(self.headings, bytes(line)[:-1].split(b"\t"), strict=True):
                 plain = _ESCAPED.sub(b"x", text)
                 if len(plain.decode()) > MOST_CHARACTERS:
                     raise SheetRefused(

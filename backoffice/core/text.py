@@ -10,6 +10,8 @@ _PLAIN = str.maketrans(
 
 def fold(text: str) -> str:
     """Return the text without case and accents, single-spaced: "Éa  O’Neil" gives "ea o'neil"."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.lower().split())
     # Twice: some letters show only when taken apart that they are capitals ("™", "ᴬ").
     decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) and not is_invisible(c))
@@ -34,6 +36,8 @@ def is_invisible(character: str) -> bool:
 
 def email_key(email: str) -> str:
     """Return what two spellings of one address share: trimmed, case-folded, nothing invisible."""
+    if email.isascii() and email.isprintable():
+        return email.strip().lower()
     visible = "".join(c for c in email if not is_invisible(c))
     return unicodedata.normalize("NFC", visible.strip().casefold())
 

@@ -24,6 +24,11 @@ _NO_COUNTRIES = frozenset(
     ["AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"]
 )
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?", re.ASCII)
+# Addresses of the usual form, about which there is nothing more to ask.
+_PLAIN_EMAIL = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+    re.ASCII | re.IGNORECASE,
+)
 # Controls, and halves of characters.
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -47,6 +52,8 @@ class Field(Protocol):
 
 def clean_email(email: str) -> str:
     """Return the address, trimmed and in one form of Unicode; what cannot be seen is refused."""
+    if len(email) <= LONGEST_EMAIL and _PLAIN_EMAIL.fullmatch(email):
+        return email
     trimmed = unicodedata.normalize("NFC", email.strip())
     if any(is_invisible(c) or c.isspace() for c in trimmed):
         raise ValidationError(_("The address contains characters that cannot be seen."))
@@ -63,7 +70,7 @@ def clean_email(email: str) -> str:
 def clean_text(text: str) -> str:
     """Return the text trimmed; control characters are refused, line breaks among them."""
     trimmed = text.strip()
-    if _UNSPEAKABLE.search(trimmed):
+    if not trimmed.isprintable() and _UNSPEAKABLE.search(trimmed):
         raise ValidationError(_("The text contains control characters."))
     return trimmed
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from analytics.models import Content, Viewing
 from backoffice.projects.models import Project
 from subscriptions.models import Purchase, Subscription
-from subscriptions.selectors import holdings_of, purchases_of, subscriptions_of
+from subscriptions.selectors import sources_of
 from users.models import User
 
 SHELF = 12
@@ -81,16 +81,16 @@ def history_of(project: Project, public_id: str) -> list[Watched]:
 
 def paid_by(project: Project, public_id: str, *, now: datetime) -> Paid:
     """Return what the user pays, and until when there is access; no end is for good."""
-    key = _key(project, public_id)
+    sources = sources_of(_key(project, public_id))
     held = [
         holding
-        for holding in holdings_of([key])[key]
+        for holding in sources.holdings()
         if holding.start <= now and (holding.end is None or holding.end > now)
     ]
     ends = [holding.end for holding in held if holding.end is not None]
     return Paid(
-        subscriptions=subscriptions_of(key),
-        purchases=purchases_of(key),
+        subscriptions=sources.subscriptions,
+        purchases=sources.bought,
         access_until=max(ends) if held and len(ends) == len(held) else None,
         has_access=bool(held),
     )

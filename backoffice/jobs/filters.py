@@ -7,7 +7,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from backoffice.jobs.models import Job, Mail
+from backoffice.jobs.models import Export, Job, Mail
+from backoffice.jobs.models.export import ExportQuerySet
 from backoffice.jobs.running import KINDS
 from backoffice.staff.filters import RegisterFilter
 
@@ -45,3 +46,25 @@ class MailFilter(RegisterFilter):
 
     class Meta(RegisterFilter.Meta):
         model = Mail
+
+
+class ExportFilter(RegisterFilter):
+    """Who, what, when, state."""
+
+    instant = "created_at"
+    what = django_filters.CharFilter(
+        label=_("What"), field_name="file_name", lookup_expr="icontains", max_length=150
+    )
+    who = django_filters.CharFilter(label=_("Who"), method="by_actor", max_length=254)
+    state = django_filters.MultipleChoiceFilter(
+        label=_("State"), choices=Export.State.choices, method="by_state"
+    )
+
+    class Meta(RegisterFilter.Meta):
+        model = Export
+
+    def by_actor(self, exports: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
+        return exports.filter(Q(actor__name__icontains=text) | Q(actor__email__icontains=text))
+
+    def by_state(self, exports: ExportQuerySet, _name: str, states: list[str]) -> ExportQuerySet:
+        return exports.in_states(*states)

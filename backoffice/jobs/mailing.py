@@ -5,7 +5,6 @@ A link that opens something is kept encrypted until the mail has left and nowher
 dump of the database opens nothing.
 """
 
-import base64
 import smtplib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -14,24 +13,22 @@ from email.utils import formataddr, parseaddr
 from typing import Final
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Q
-from django.utils.encoding import force_bytes
 from django.utils.translation import gettext_noop
 from procrastinate.contrib.django import app
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
+from backoffice.core.sealing import SealBroken, seal, unseal
 from backoffice.jobs.letters import WITH_SECRET, language_for, letter_of, subject_of
 from backoffice.jobs.models import Mail
 from backoffice.projects.models import Project
 
 SEND_TASK: Final = "mail.send"
+PURPOSE: Final = "backoffice.jobs mail"
 # The pauses after the first, second… failure; after the last one it stays until asked for.
 PAUSES: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 # From this code on a mail server's refusal is final.
@@ -269,24 +266,12 @@ def _said(error: Exception) -> _CannotLeave:
 
 
 def _seal(url: str) -> str:
-    return _cipher().encrypt(url.encode()).decode() if url else ""
+    return seal(url, purpose=PURPOSE) if url else ""
 
 
 def _unsealed(mail: Mail) -> str:
     """Return the secret link; empty if there is none, or the key is another one by now."""
     try:
-        return _cipher().decrypt(mail.sealed_secret.encode()).decode()
-    except InvalidToken:
+        return unseal(mail.sealed_secret, purpose=PURPOSE)
+    except SealBroken:
         return ""
-
-
-def _cipher() -> MultiFernet:
-    """Return the cipher of the secret key; the keys before it still decrypt."""
-    return MultiFernet(
-        [Fernet(_derived(key)) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-    )
-
-
-def _derived(key: str | bytes) -> bytes:
-    derivation = HKDF(SHA256(), length=32, salt=None, info=b"backoffice mail")
-    return base64.urlsafe_b64encode(derivation.derive(force_bytes(key)))

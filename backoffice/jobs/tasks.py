@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 
 from backoffice.jobs.actions import QUEUE, RUN_TASK
 from backoffice.jobs.execution import TryAgain, execute
+from backoffice.jobs.exports import clear_files
 from backoffice.jobs.mailing import SEND_TASK, forget_old_mail, send
 
 # What failed in the queue itself is kept as long as somebody may want to look at it.
@@ -39,3 +40,10 @@ def send_mail(*, mail_id: int) -> None:
 def clear_mail(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
     """Forget what was written to whom once nobody needs to know."""
     forget_old_mail(before=timezone.now() - timedelta(days=settings.MAIL_KEPT_DAYS))
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="jobs.clear_files")
+def clear_exports(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
+    """Remove files that have expired, or that nobody may hold."""
+    clear_files(now=timezone.now())

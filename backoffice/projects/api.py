@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import MultiFernet
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -171,7 +171,7 @@ def _run(
     return answer, body, None
 
 
-def _again(known: StoredAnswer, fingerprint: str, seal: Fernet) -> HttpResponse:
+def _again(known: StoredAnswer, fingerprint: str, seal: MultiFernet) -> HttpResponse:
     if not constant_time_compare(known.fingerprint, fingerprint):
         raise ApiError(
             422,
@@ -202,7 +202,7 @@ def _fingerprint(request: HttpRequest) -> str:
     return salted_hmac("backoffice.projects.api", _asked(request), algorithm="sha256").hexdigest()
 
 
-def _seal(request: HttpRequest, key: str) -> Fernet:
+def _seal(request: HttpRequest, key: str) -> MultiFernet:
     """
     Return what closes an answer, and opens it for the same request alone: an answer may hold
     the token of a device session, which nobody who reads the table is to have.

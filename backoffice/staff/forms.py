@@ -1,5 +1,6 @@
 """What staff send to prove who they are."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -10,10 +11,14 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.utils import is_mfa_enabled
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.core.permissions import Role
+from backoffice.core.validation import clean_text
 from backoffice.staff.adapters import refuse
 from backoffice.staff.models import StaffMember
 
@@ -120,3 +125,74 @@ class ConfirmForm(CodeForm):
     def clean_code(self) -> str:
         # A code is spent by looking at it: not before the password is right.
         return super().clean_code() if "password" in self.cleaned_data else ""
+
+
+class InviteForm(forms.Form):
+    """Whom to invite, and with which role."""
+
+    email = forms.EmailField(label=_("E-mail"), max_length=254)
+    role = forms.ChoiceField(label=_("Role"))
+    scope = forms.ChoiceField(label=_("Where"))
+
+    def __init__(
+        self, *args: Any, here: Sequence[Role], everywhere: Sequence[Role], **kwargs: Any
+    ) -> None:
+        """
+        :param here: the roles that may be given on the project, highest first.
+        :param everywhere: those that may be given on all projects.
+        """
+        super().__init__(*args, **kwargs)
+        self.allowed = {"project": set(here), "all": set(everywhere)}
+        offered = [role for role in reversed(Role) if role in {*here, *everywhere}]
+        self.fields["role"].choices = [(role.value, role.label) for role in offered]  # type: ignore[attr-defined]
+        scopes = [("project", _("This project"))] if here else []
+        scopes += [("all", _("All projects"))] if everywhere else []
+        self.fields["scope"].choices = scopes  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        role, scope = cleaned.get("role"), cleaned.get("scope")
+        if role and scope and Role(role) not in self.allowed[scope]:
+            self.add_error("role", _("You may not give this role there."))
+        return cleaned
+
+
+class ChoosePasswordForm(forms.Form):
+    """The first password of an invited member."""
+
+    name = forms.CharField(label=_("Name"), max_length=100, required=False)
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Twelve characters at least; a sentence is easy to remember."),
+    )
+    again = forms.CharField(
+        label=_("The same password again"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, staff: StaffMember, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.staff = staff
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "form-control"
+
+    def clean_name(self) -> str:
+        return clean_text(self.cleaned_data["name"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        password = cleaned.get("password")
+        if password and "again" in cleaned and cleaned["again"] != password:
+            self.add_error("again", _("The two passwords differ."))
+        if password:
+            self.staff.name = cleaned.get("name", "")
+            try:
+                validate_password(password, self.staff)
+            except ValidationError as error:
+                self.add_error("password", error)
+        return cleaned

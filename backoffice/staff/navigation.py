@@ -66,7 +66,7 @@ MENU: tuple[tuple[StrOrPromise, tuple[Entry, ...]], ...] = (
     (
         _("Work"),
         (
-            Entry(_("Imports"), "jobs:imports", Permission.USERS_IMPORT),
+            Entry(_("Imports"), "users:imports", Permission.USERS_IMPORT),
             Entry(_("Exports"), "jobs:exports", Permission.USERS_EXPORT),
             Entry(_("Jobs"), "jobs:list", Permission.SETTINGS_VIEW),
             Entry(_("Mail"), "jobs:mail", Permission.SETTINGS_VIEW),
@@ -79,6 +79,7 @@ MENU: tuple[tuple[StrOrPromise, tuple[Entry, ...]], ...] = (
             Entry(_("Project"), "projects:settings", Permission.SETTINGS_VIEW),
             Entry(_("Platforms and keys"), "projects:platforms", Permission.SETTINGS_VIEW),
             Entry(_("Sign-up fields"), "users:fields", Permission.SETTINGS_VIEW),
+            Entry(_("Payments"), "subscriptions:payment-settings", Permission.SETTINGS_VIEW),
             Entry(_("Staff and roles"), "staff:list", Permission.STAFF_MANAGE),
         ),
     ),
@@ -91,6 +92,14 @@ def menu_for(request: HttpRequest, permissions: frozenset[Permission]) -> list[S
         Section(label, tuple(_items(entries, request, permissions))) for label, entries in MENU
     )
     return [section for section in sections if section.items]
+
+
+def help_address() -> str:
+    """Return where the help is; nothing where the pages about users are not mounted."""
+    try:
+        return reverse("users:help")
+    except NoReverseMatch:
+        return ""
 
 
 def _items(

@@ -46,6 +46,9 @@ class StaffPage(View):
     change_needs_proof: ClassVar[bool] = False
     """Whether a change asks for a recent proof, though its permission does not."""
 
+    proof_required: ClassVar[bool] = True
+    """Whether a grave permission asks for a fresh proof here: where it is used, not listed."""
+
     request: StaffRequest
     now: datetime
     """The clock, read once for the whole request; UTC."""
@@ -68,7 +71,8 @@ class StaffPage(View):
             if permission not in self.permissions:
                 self._refuse(permission)
         is_grave = self.change_needs_proof and request.method not in SAFE_METHODS
-        if (is_grave or needed & STEP_UP) and not is_proved(request.session, self.now):
+        is_grave |= self.proof_required and bool(needed & STEP_UP)
+        if is_grave and not is_proved(request.session, self.now):
             question = ask_or_accept(request, now=self.now)
             if question is not None:
                 return question

@@ -1,5 +1,6 @@
 // The house's colours as the chart needs them: as text, for the style sheets do not reach it.
 
+const TONES = ["1", "2", "3", "4", "5", "6", "7", "8", "rest"];
 const TRANSPARENT = "rgba(0, 0, 0, 0)";
 
 function groundOf(element) {
@@ -16,6 +17,7 @@ export function coloursOf(element) {
     bar: read("--chart-bar"),
     line: read("--chart-line"),
     thin: read("--chart-thin"),
+    contents: Object.fromEntries(TONES.map((tone) => [tone, read(`--content-${tone}`)])),
     text: read("--dim"),
     grid: read("--line"),
     ground: groundOf(element),

@@ -6,6 +6,16 @@
 
 import { xAxis, yAxes } from "./chart-axes.js";
 import { figuresOf } from "./chart-words.js";
+import { tooltip } from "./chart-tooltip.js";
+
+export { figuresOf };
+
+// The last bar that is not still to come.
+export function lastOf(data) {
+  let last = data.labels.length - 1;
+  while (last > 0 && data.registered[last] === null) last -= 1;
+  return last;
+}
 
 // Towards the middle at both ends, so that it is not cut off.
 function labelAlign(index, count) {
@@ -64,20 +74,7 @@ export function optionsOf(data, colours, description) {
     aria: { enabled: true, label: { description } },
     textStyle: { fontFamily: colours.font },
     grid: { left: 12, right: 12, top: 42, bottom: 12 },
-    tooltip: {
-      trigger: "axis",
-      // Drawn, not written as HTML: that would carry style attributes, which the policy forbids.
-      renderMode: "richText",
-      confine: true,
-      axisPointer: { type: "shadow" },
-      backgroundColor: colours.text,
-      borderWidth: 0,
-      shadowBlur: 0,
-      shadowOffsetX: 0,
-      shadowOffsetY: 0,
-      textStyle: { color: colours.ground, fontFamily: colours.font },
-      formatter: ([{ dataIndex }]) => figuresOf(data, dataIndex).join("\n"),
-    },
+    tooltip: tooltip(colours, (index) => figuresOf(data, index)),
     xAxis: xAxis(data, colours),
     yAxis: yAxes(data, colours),
     series: [

@@ -1,15 +1,19 @@
-// The chart of registered and active users: drawn by ECharts, read by keyboard and aloud.
+// The charts: of registered and active users, of what one user watches. Drawn by ECharts, read by
+// keyboard and aloud.
 //
 // Hook: <div data-chart="id" data-chart-lib="address of ECharts" aria-label="…">, "id" being that
-// of the data (json_script; their shape is in chart-options.js). The style sheet gives the element
+// of the data (json_script; their shape is in chart-options.js, and in stack-options.js for those
+// whose "kind" is "stack"). The style sheet gives the element
 // its height. The same figures stand in <details data-chart-table open>, which is closed when the
 // drawing is there and stays open if it fails.
 
 import { coloursOf } from "./chart-colours.js";
-import { optionsOf } from "./chart-options.js";
-import { figuresOf } from "./chart-words.js";
+import * as activity from "./chart-options.js";
+import * as stack from "./stack-options.js";
 
 const HEIGHT = 248; // pixels, where the style sheet says none
+
+const kinds = { stack };
 
 let library = null;
 
@@ -29,11 +33,11 @@ class Chart {
   constructor(container, data, echarts) {
     this.container = container;
     this.data = data;
+    this.kind = kinds[data.kind] ?? activity;
     // Taken while it is empty, or it would follow what is drawn in it.
     this.height = container.clientHeight || HEIGHT;
     this.at = null; // the bar whose figures are shown
-    this.last = data.labels.length - 1;
-    while (this.last > 0 && data.registered[this.last] === null) this.last -= 1;
+    this.last = this.kind.lastOf(data);
 
     // The drawing is an image; what has the focus and answers to keys is the group around it.
     const drawing = document.createElement("div");
@@ -61,7 +65,8 @@ class Chart {
 
   draw() {
     const description = this.container.getAttribute("aria-label");
-    this.drawn.setOption(optionsOf(this.data, coloursOf(this.container), description), true);
+    const options = this.kind.optionsOf(this.data, coloursOf(this.container), description);
+    this.drawn.setOption(options, true);
   }
 
   resize() {
@@ -80,7 +85,7 @@ class Chart {
   show(index) {
     this.at = index;
     this.drawn.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: index });
-    this.live.textContent = figuresOf(this.data, index).join(", ");
+    this.live.textContent = this.kind.figuresOf(this.data, index).join(", ");
   }
 
   hide() {

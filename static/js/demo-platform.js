@@ -2,6 +2,7 @@
 // link, the player. Each page works without.
 
 import { start as startPlayer } from "./demo-player.js";
+import { start as startThemeToggle } from "./theme-toggle.js";
 
 function countDown() {
   for (const left of document.querySelectorAll("[data-ends]")) {
@@ -24,4 +25,5 @@ function takeFragment() {
 
 takeFragment();
 startPlayer();
+startThemeToggle();
 if (document.querySelector("[data-ends]")) setInterval(countDown, 15_000);

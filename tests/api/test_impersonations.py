@@ -173,7 +173,7 @@ def test_it_is_ended_once_and_said_twice(api, redeemed, clock):
     assert refused(api.post("/impersonations/check", {"impersonation": str(row.pk)}))
 
 
-@pytest.mark.parametrize("marker", ["", "x", str(uuid.uuid4()), "\ud800"])
+@pytest.mark.parametrize("marker", ["", "x", "7c9e6679-7425-40de-944b-e07fc1f90ae7", "\ud800"])
 def test_a_marker_that_is_none(api, marker):
     status = api.post("/impersonations/check", {"impersonation": marker}).status_code
     assert status == (400 if marker == "\ud800" else 410)

@@ -23,6 +23,7 @@ OPEN = {
     "account_login": "the way in",
     "mfa_authenticate": "the second step of the way in",
     "account_logout": "the way out, also of a session that has just ended",
+    "invitation": "whoever has the link of an invitation has no password yet",
     "set_language": "the sign-in page speaks both languages",
     "health-live": "asked by machines",
     "health-ready": "asked by machines",

@@ -1,35 +1,30 @@
-"""A person's profile, open for editing."""
+"""A person's profile, with the personal information open for editing."""
 
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.generic import View
 
 from backoffice.core.permissions import Permission
 from subscriptions.actions import change_user
-from users.actions import ChangedSince, EmailTaken
-from users.forms import UserForm
-from users.models import User
-from users.selectors import custom_fields
-from users.views.profile import UserPage
+from users.actions import PROFILE_FIELDS, ChangedSince, EmailTaken
+from users.forms import SEEN, UserForm, values_of
+from users.views.profile import Profile
 
 
-class Edit(UserPage, View):
+class Edit(Profile):
     """Change personal information; who comes second sees both versions and loses nothing."""
 
     permission_required = Permission.USERS_EDIT
     http_method_names = ("get", "head", "post")
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
-        return self._page(self._form(initial=UserForm.values_of(self.user)))
+        return self._page(self._form())
 
     def post(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
-        form = self._form(data=self.request.POST)
+        form = self._form(self.request.POST)
         if not form.is_valid():
             return self._page(form, status=400)
         try:
@@ -46,38 +41,52 @@ class Edit(UserPage, View):
         except ChangedSince:
             return self._conflict(form)
         messages.success(self.request, _("The profile was changed."))
-        return HttpResponseRedirect(reverse("users:profile", args=[self.user.public_id]))
+        return HttpResponseRedirect(f"{self.profile_url}#personal")
 
     def _conflict(self, form: UserForm) -> HttpResponse:
-        """Show what was typed beside what stands there by now; saving again overwrites it."""
-        newer = User.objects.get(pk=self.user.pk)
-        stands = UserForm.values_of(newer)
-        typed = {name: str(form.data.get(name, "")) for name in form.fields}
-        typed["version"] = str(newer.version)
-        again = self._form(data=typed)
-        again.full_clean()
-        differing = [
-            {
-                "label": again[name].label,
-                "stands": stands.get(name, ""),
-                "typed": typed.get(name, ""),
-            }
-            for name in again.fields
-            if name != "version" and str(stands.get(name, "")) != typed.get(name, "")
-        ]
-        return self._page(again, status=409, differing=differing)
+        """
+        Show what was typed beside what stands there by now; saving again overwrites it.
 
-    def _form(self, **kwargs: Any) -> UserForm:
-        language = get_language() or "en"
-        return UserForm(fields=custom_fields(self.project.pk), language=language, **kwargs)
+        What the editor did not touch takes the newer value, so that nobody's change is undone
+        unseen.
+        """
+        self.user.refresh_from_db(fields=[*PROFILE_FIELDS, "version", "modified_at"])
+        stands = {name: str(value) for name, value in values_of(self.user).items()}
+        untouched = form.untouched()
+        data = QueryDict(mutable=True)
+        for name in form.fields:
+            newer = stands.get(name, "")
+            data[name] = newer if name in untouched else str(form.data.get(name, ""))
+            data[SEEN + name] = newer
+        data["version"] = str(self.user.version)
+        again = self._form(data)
+        again.full_clean()
+        return self._page(
+            again,
+            status=409,
+            differing=[
+                {
+                    "label": again[name].label,
+                    "stands": stands.get(name, ""),
+                    "typed": str(form.data.get(name, "")),
+                    "is_untouched": name in untouched,
+                }
+                for name in again.fields
+                if name != "version" and stands.get(name, "") != str(form.data.get(name, ""))
+            ],
+        )
+
+    def _form(self, data: Any = None) -> UserForm:
+        return UserForm(data, edited=self.user, fields=self.custom_fields, language=self.language)
 
     def _page(
         self, form: UserForm, *, status: int = 200, differing: list[dict[str, Any]] | None = None
     ) -> HttpResponse:
-        context = {
-            "title": _("Edit"),
+        context = self.content() | {
             "form": form,
+            "form_url": self.address("users:edit"),
             "differing": differing,
-            "profile_url": reverse("users:profile", args=[self.user.public_id]),
+            # The period is chosen on the profile itself.
+            "filter": None,
         }
-        return TemplateResponse(self.request, "users/edit.html", context, status=status)
+        return TemplateResponse(self.request, self.template_name, context, status=status)

@@ -1,6 +1,6 @@
 """The rows of the users table, prepared here: template tags would cost more than the SQL."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,9 +61,16 @@ class RowWriter:
     posted: frozenset[str] = frozenset()
     """The address names of those that are done at once, by POST and in a new tab."""
 
-    def rows(self, users: Sequence[User]) -> list[dict[str, Any]]:
-        """Return the rows in the users' order, with each status's reason; three queries."""
-        holdings = holdings_of([user.pk for user in users])
+    def rows(
+        self, users: Sequence[User], holdings: Mapping[int, Sequence[Holding]] | None = None
+    ) -> list[dict[str, Any]]:
+        """
+        Return the rows in the users' order, with each status's reason.
+
+        :param holdings: by user id, as `holdings_of` gives them; three queries without them.
+        """
+        if holdings is None:
+            holdings = holdings_of([user.pk for user in users])
         words = _Words(
             statuses={status.value: str(status.label) for status in User.Status},
             actions_for=_("Actions for %(name)s"),

@@ -1,6 +1,7 @@
-"""Jobs and mails."""
+"""Jobs, mails and files."""
 
+from backoffice.jobs.models.export import Export
 from backoffice.jobs.models.job import Job
 from backoffice.jobs.models.mail import Mail
 
-__all__ = ["Job", "Mail"]
+__all__ = ["Export", "Job", "Mail"]

@@ -33,14 +33,17 @@ class OneJob(StaffPage):
     """What it takes for a job that somebody else asked for."""
 
     def project_of_object(self) -> int | None:
-        return self._row.project_id
+        return self._found.project_id if self._found else None
 
     @cached_property
+    def _found(self) -> Job | None:
+        return Job.objects.select_related("actor").filter(pk=self.kwargs["job_id"]).first()
+
+    @property
     def _row(self) -> Job:
-        job = Job.objects.select_related("actor").filter(pk=self.kwargs["job_id"]).first()
-        if job is None:
+        if self._found is None:
             raise Http404
-        return job
+        return self._found
 
     @property
     def job(self) -> Job:
@@ -93,7 +96,7 @@ class RetryJob(OneJob):
     http_method_names = ("post",)
 
     def _needed_permissions(self, request: HttpRequest) -> set[Permission]:
-        kind = KINDS.get(self._row.kind)
+        kind = KINDS.get(self._found.kind) if self._found else None
         of_kind = {kind.permission} if kind and kind.permission else set()
         return super()._needed_permissions(request) | of_kind
 
