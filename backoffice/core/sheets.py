@@ -229,7 +229,7 @@ class _RowForm:
 
     def _check_lengths(self, block: list[bytes]) -> None:
         for line in block:
-            for heading, text in zip(self.headings, bytes(line).split(b"\t"), strict=True):
+            for heading, text in zip(self.headings, bytes(line)[:-1].split(b"\t"), strict=True):
                 plain = _ESCAPED.sub(b"x", text)
                 if len(plain.decode()) > MOST_CHARACTERS:
                     raise SheetRefused(

@@ -18,6 +18,7 @@ from typing import IO, Any, Final
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
@@ -36,6 +37,7 @@ PURPOSE: Final = "export"
 KEPT: Final = timedelta(hours=24)
 # A file in the making is touched all the time; an older one has lost its maker.
 ABANDONED: Final = timedelta(hours=1)
+FORGOTTEN: Final = gettext_noop("It was asked for too long ago: ask for the file anew.")
 _OWNER_ONLY: Final = 0o600
 
 
@@ -84,7 +86,7 @@ def order_file(
         project=project, actor=actor, what=order.what, file_name=order.file_name
     )
     for known in waiting:
-        if _query_of(known) == order.query:
+        if _unsealed(known) == order.query:
             return known
     made = Export.objects.create(
         project=project,
@@ -139,18 +141,15 @@ def query_of(export: Export) -> str:
 
     :raises JobFailed: if they are forgotten.
     """
-    query = _query_of(export)
+    query = _unsealed(export)
     if query is None:
-        raise JobFailed("It was asked for too long ago: ask for the file anew.")
+        raise JobFailed(FORGOTTEN)
     return query
 
 
-def _query_of(export: Export) -> str | None:
-    """Return the parameters; `None` if they are forgotten, or sealed with a lost key."""
-    if not export.sealed_query:
-        return None
+def _unsealed(export: Export) -> str | None:
     try:
-        return unseal(export.sealed_query, purpose=PURPOSE)
+        return unseal(export.sealed_query, purpose=PURPOSE) if export.sealed_query else None
     except SealBroken:
         return None
 

@@ -1,8 +1,9 @@
 """The files of the Users page: the chart's, the basic and the complete list."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -38,7 +39,7 @@ from users.filters import DELIMITERS, BasicFileFilter, ChartFileFilter, PeriodFi
 from users.models import User
 from users.resources import Column
 from users.views.activity_chart import activity_by_day, days_shown
-from users.views.user_list import FilteredUsers
+from users.views.user_list import FilteredUsers, public_ids
 
 FILES_TAKEN = (
     AuditEvent.Kind.USERS_EXPORTED,
@@ -53,7 +54,7 @@ POLL_SECONDS = 2
 class FilePage(FilteredUsers, View):
     """A file: refused in words, or whole, with a line in the audit trail."""
 
-    http_method_names = ("get", "head")
+    http_method_names: Sequence[str] = ("get", "head")
     audit_kind: ClassVar[AuditEvent.Kind]
     what: ClassVar[str]
     """Which file it is, as its name and the trail say it."""
@@ -212,6 +213,7 @@ class ListExport(FilePage):
     """The users of the list, in its order."""
 
     permission_required = Permission.USERS_EXPORT
+    http_method_names = ("get", "head", "post")
     audit_kind = AuditEvent.Kind.USERS_EXPORTED
 
     @property
@@ -231,6 +233,7 @@ class ListExport(FilePage):
 
     def make(self) -> HttpResponseBase:
         asked, columns = self._asked()
+        asked.chosen = self._chosen()
         refresh_statuses(project_id=self.project.pk, now=self.now)
         total = asked.totals().total
         if self.is_sheet:
@@ -243,12 +246,34 @@ class ListExport(FilePage):
             made = write_list(asked, columns, is_sheet=self.is_sheet)
         except TooSlow:
             return self.later(self.order(self.what, words))
-        told = {
+        told: dict[str, Any] = {
             "filter": filter_for_audit(asked),
             "columns": [column.column_name for column in columns],
         }
+        if asked.chosen is not None:
+            told["chosen"] = len(asked.chosen)
         manifest = manifest_of(asked, columns, is_sheet=self.is_sheet)
         return self.send(made, self.what, told, words=words, manifest=manifest)
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return the file of the users that were ticked, within the filter."""
+        return self.get(*args, **kwargs)
+
+    def _chosen(self) -> set[UUID] | None:
+        """
+        Return the ids of the users that were ticked; None where the filter alone decides.
+
+        :raises ValidationError: if nobody was, or an id is none.
+        """
+        if self.request.method != "POST":
+            return None
+        try:
+            chosen = public_ids(self.request.POST.getlist("user"))
+        except ValueError as error:
+            raise ValidationError(_("This is no user of the project.")) from error
+        if not chosen:
+            raise ValidationError(_("Nobody is chosen: tick users in the list first."))
+        return chosen
 
 
 class BasicExport(ListExport):
