@@ -35,6 +35,7 @@ from subscriptions.providers.reports import ActRefused, NotFound, ProviderTroubl
 from subscriptions.selectors import STORES, charged_subscriptions
 from users.actions import erase_identity
 from users.impersonation import forget_impersonations
+from users.imports.expiry import forget_in_imports
 from users.models import Deletion, DeviceSession, User
 
 # What is done when the answer comes; more is a job.
@@ -245,6 +246,8 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
     if running.exclude(pk__in=charges.asked).exists():
         raise ChangedSincePreview
     before, at = copy(user), to_second(now)
+    # By the address, so before it goes.
+    forget_in_imports([user_id], now=now)
     erase_identity(user=user, at=at)
     kept = forget_payer(user=user, address=before.email_key, at=at)
     forget_payments([user_id])

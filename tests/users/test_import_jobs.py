@@ -12,10 +12,11 @@ from backoffice.jobs.running import Interrupted
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.users import UserFactory
+from users.deletion import delete_user
 from users.imports import applying, uploading
 from users.imports.applying import apply
 from users.imports.checking import check
-from users.imports.expiry import expire_imports, forget_in_imports
+from users.imports.expiry import expire_imports
 from users.imports.undoing import undo
 from users.imports.uploading import confirm, match_columns, take_back, upload
 from users.models import ImportPart, ImportRow, User, UserImport
@@ -169,7 +170,7 @@ def test_a_deleted_user_is_in_no_file_and_no_row(admin, project, person):
         now=NOW,
     )
 
-    forget_in_imports([ada.pk], now=NOW)
+    delete_user(user=ada, actor=admin, now=NOW)
 
     assert not ImportPart.objects.exists()
     row = ImportRow.objects.get(user_import=checked, line=2)
