@@ -73,6 +73,7 @@ WORDS: Final = """
 """
 COPY_WORDS: Final = "COPY import_words (line, email_key, sort_name, search) FROM STDIN"
 
+# A new row without an address was about somebody who registered and was deleted meanwhile.
 REFUSE_LATE: Final = """
     UPDATE users_importrow AS r
     SET verdict = 4, reasons = late.reasons
@@ -99,7 +100,8 @@ REFUSE_LATE: Final = """
         ) AS taken ON true
         WHERE r.user_import_id = %(import)s AND r.verdict IN (1, 2)
           AND r.line > %(after)s AND r.line <= %(to)s
-          AND (taken.id IS NOT NULL OR r.verdict = 2 AND u.id IS NULL)
+          AND (taken.id IS NOT NULL OR r.verdict = 2 AND u.id IS NULL
+               OR r.verdict = 1 AND r.email = '')
     ) AS late
     WHERE r.user_import_id = %(import)s AND r.verdict IN (1, 2) AND r.line = late.line
 """
