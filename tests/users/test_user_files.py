@@ -427,9 +427,16 @@ def test_head_refuses_what_get_refuses(look, people):
     assert look("columns=password", path=BASIC, method="head").status_code == 400
 
 
-@pytest.mark.parametrize("method", ["post", "put", "delete", "options"])
-def test_files_are_only_read(look, web, method):
-    assert look(path=BASIC, method=method).status_code == 405
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [(BASIC, "put"), (BASIC, "delete"), (BASIC, "options"), (CHART, "post"), (CHART, "put")],
+)
+def test_files_are_only_read(look, web, path, method):
+    assert look(path=path, method=method).status_code == 405
+
+
+def test_a_form_that_ticks_nobody_gets_no_file(look, people):
+    assert look(path=BASIC, method="post").status_code == 400
 
 
 # --- what a file leaves behind -------------------------------------------------------------------
