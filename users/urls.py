@@ -84,7 +84,6 @@ urlpatterns = [
     ),
     path("users/<uuid:public_id>/viewing.csv", ViewingExport.as_view(), name="viewing-file"),
     path("users/<uuid:public_id>/viewing.xlsx", ViewingSheet.as_view(), name="viewing-sheet"),
-    path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
     path("impersonations/", ImpersonationRegister.as_view(), name="impersonations"),
     path("impersonations/switch/", SwitchImpersonation.as_view(), name="impersonation-switch"),
