@@ -14,7 +14,7 @@ from datetime import UTC
 
 from bench.harness import Report, site, sizes, use_database
 
-PARTS = ("dashboard", "lists", "files", "render")
+PARTS = ("dashboard", "lists", "files", "profile", "render")
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
     from django.db import connection
     from django.utils import timezone
 
-    from bench import dashboard, files, lists, render
+    from bench import dashboard, files, lists, profile, render
 
     now = timezone.now().astimezone(UTC)
     report = Report()
@@ -43,6 +43,8 @@ def main() -> int:
             lists.measure(report, now)
         if "files" in options.parts:
             files.measure(web, report, now, with_raw=not options.no_raw)
+        if "profile" in options.parts:
+            profile.measure(web, report)
     if "render" in options.parts:
         render.measure(report, now)
     print(f"\n{report.table()}")
