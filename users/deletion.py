@@ -25,6 +25,7 @@ from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.jobs.actions import forget_users_in_jobs, start
+from backoffice.jobs.exports import forget_files
 from backoffice.jobs.mailing import forget_users_in_mail
 from backoffice.projects.models import Project
 from backoffice.staff.models import StaffMember
@@ -35,6 +36,7 @@ from subscriptions.providers.reports import ActRefused, NotFound, ProviderTroubl
 from subscriptions.selectors import STORES, charged_subscriptions
 from users.actions import erase_identity
 from users.impersonation import forget_impersonations
+from users.imports.expiry import forget_in_imports
 from users.models import Deletion, DeviceSession, User
 
 # What is done when the answer comes; more is a job.
@@ -245,6 +247,8 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
     if running.exclude(pk__in=charges.asked).exists():
         raise ChangedSincePreview
     before, at = copy(user), to_second(now)
+    # Finds them by their names and address.
+    forget_in_imports([user_id], now=now)
     erase_identity(user=user, at=at)
     kept = forget_payer(user=user, address=before.email_key, at=at)
     forget_payments([user_id])
@@ -260,6 +264,7 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
             app.configure_task(FOLD_TASK).defer(user_id=user_id, project_id=user.project_id)
         forget_viewer(cursor, user_id, project_id=user.project_id)
     forget_users_in_jobs([user_id])
+    forget_files(project=user.project, now=now)
     forget_users_in_mail(public_ids=[before.public_id], emails=[before.email])
     # What was previewed with the user cannot be confirmed any more.
     Deletion.objects.filter(confirmed_at=None, user_ids__contains=[user_id]).delete()

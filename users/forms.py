@@ -17,7 +17,7 @@ from backoffice.core.passwords import LONGEST as LONGEST_PASSWORD
 from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
 from subscriptions.models import Offer
-from users.custom_fields import choices_held, is_used
+from users.custom_fields import choices_held
 from users.deletion import ASK_NUMBER_ABOVE, Preview
 from users.models import CustomField, Deletion, Impersonation, User, UserImport
 from users.resources import CompleteResource, ImportResource, columns_of
@@ -362,7 +362,8 @@ class CustomFieldForm(forms.Form):
     """
     One sign-up field: `key`, `type`, `label_<language>` for each language of the project.
 
-    Key and type of a field of which users have values are shown, and cannot be changed.
+    Whether users have values of it, so that key and type must stay, is asked by `edit_field`:
+    that may mean reading all of them.
     """
 
     key = forms.RegexField(
@@ -414,13 +415,14 @@ class CustomFieldForm(forms.Form):
                 required=number == 0,
             )
         self.order_fields(["key", *(f"label_{language}" for language in languages)])
-        if field is not None and is_used(field):
-            for name in ("key", "type"):
-                self.fields[name].disabled = True
-                self.fields[name].help_text = _("Users have values of it: this stays as it is.")
+        if field is not None:
+            fixed = _("Stays as it is once a user has filled it in.")
+            self.fields["key"].help_text = self.fields["type"].help_text = fixed
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
+        if self.field is not None and key == self.field.key:
+            return key
         if key in {other.key for other in self.others}:
             raise ValidationError(_("Another field of this project has this key."))
         if key.strip("_") in _names_of_columns():
@@ -482,7 +484,8 @@ class CustomFieldForm(forms.Form):
 
     def _check_label(self, language: str, cleaned: dict[str, Any]) -> None:
         name = f"label_{language}"
-        if not cleaned.get(name):
+        stands = self.field.labels.get(language) if self.field else None
+        if not cleaned.get(name) or cleaned[name] == stands:
             return
         try:
             cleaned[name] = validation.clean_text(cleaned[name])

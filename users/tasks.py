@@ -28,7 +28,24 @@ from users.models import Deletion, UserImport
 UNKNOWN = gettext_noop("What was to be deleted is not known any more. Choose the users again.")
 
 
-@job(JOB, label=_("Delete users"), permission=Permission.USERS_DELETE)
+def _receipt(of: Job) -> str:
+    """Return where the deletion of a job is seen, before and after its end."""
+    deletion = Deletion.objects.filter(job=of).first()
+    return reverse("users:deleted", args=[deletion.pk]) if deletion else ""
+
+
+def _deleted_in_words(result: Mapping[str, Any]) -> str:
+    users = result.get("users", 0)
+    return ngettext("%(n)s user deleted.", "%(n)s users deleted.", users) % {"n": users}
+
+
+@job(
+    JOB,
+    label=_("Delete users"),
+    permission=Permission.USERS_DELETE,
+    address=_receipt,
+    outcome=_deleted_in_words,
+)
 def delete_users(running: Running) -> dict[str, Any]:
     """Delete the users of a confirmed preview; return the sums of its receipt."""
     deletion = Deletion.objects.filter(pk=running.arguments["deletion"]).first()

@@ -50,6 +50,8 @@ urlpatterns = [
     path("users/export/basic.xlsx", BasicSheet.as_view(), name="basic-sheet"),
     path("users/export/complete.xlsx", CompleteSheet.as_view(), name="complete-sheet"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+    path("users/delete/", DeleteUsers.as_view(), name="delete-several"),
+    path("users/deleted/<uuid:deletion>/", Deleted.as_view(), name="deleted"),
     path("users/import/", Upload.as_view(), name="import"),
     path("users/import/template.csv", Template.as_view(), name="import-template"),
     path("users/import/<uuid:public_id>/", ImportState.as_view(), name="import-one"),
@@ -60,8 +62,6 @@ urlpatterns = [
         "users/import/<uuid:public_id>/refused.csv", RefusedRows.as_view(), name="import-refused"
     ),
     path("imports/", ImportList.as_view(), name="imports"),
-    path("users/delete/", DeleteUsers.as_view(), name="delete-several"),
-    path("users/deleted/<uuid:deletion>/", Deleted.as_view(), name="deleted"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
     path("users/<uuid:public_id>/delete/", DeleteUser.as_view(), name="delete"),

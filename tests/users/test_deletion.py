@@ -16,7 +16,8 @@ from analytics.ingest import Beat, prepare, store
 from analytics.models import AnonymousViewerDay, AnonymousViewing, Content, Viewing
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import SYSTEM
-from backoffice.jobs.models import Mail
+from backoffice.jobs.exports import folder
+from backoffice.jobs.models import Export, Mail
 from backoffice.projects.models import StoredAnswer
 from subscriptions.models import AccessSpan, ProviderCustomer, ProviderEvent, Subscription
 from tests.factories.analytics import ContentFactory
@@ -37,7 +38,15 @@ from users.deletion import (
     erase,
     preview,
 )
-from users.models import RegistrationDay, ResetRequest, User, UserSearch
+from users.models import (
+    ImportPart,
+    ImportRow,
+    RegistrationDay,
+    ResetRequest,
+    User,
+    UserImport,
+    UserSearch,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +127,10 @@ NOT_PLANTED = {
     "users_user.country": "two letters",
 }
 # Rows about users that no key of theirs leads to; Ada has one in each, with the marker.
-WITHOUT_KEY = {"jobs_mail", "projects_storedanswer", "subscriptions_providerevent"}
+WITHOUT_KEY = {
+    "jobs_export", "jobs_mail", "projects_storedanswer", "subscriptions_providerevent",
+    "users_importpart", "users_importrow", "users_userimport",
+}  # fmt: skip
 # Tables that know no user of a platform, or all of them alike.
 WITHOUT_USERS = {
     "account_emailaddress", "account_emailconfirmation", "analytics_anonymousviewerday",
@@ -131,7 +143,7 @@ WITHOUT_USERS = {
     "staff_staffmember", "staff_staffrole", "subscriptions_offer",
     "subscriptions_provideraccount", "subscriptions_providersync", "subscriptions_spanday",
     "users_attemptallowance", "users_customfield", "users_impersonationhalt",
-    "users_registrationday",
+    "users_importheading", "users_registrationday",
 }  # fmt: skip
 # What an invoice needs (docs/personal-data.md).
 KEPT_FOR_INVOICES = {"subscriptions_purchase", "subscriptions_subscription"}
@@ -231,9 +243,38 @@ def where(word):
     }
 
 
+def uploaded(user, staff):
+    """A file about the user, whose address the marker becomes; checked and not confirmed yet."""
+    made = UserImport.objects.create(
+        project=user.project, actor=staff, state="CHECKED", file_name="users.csv", file_bytes=8,
+        sha256="0" * 64, rows=2, changed=1, refused=1, created_at=NOW, checked_at=NOW,
+        expires_at=NOW + DAY,
+    )  # fmt: skip
+    ImportPart.objects.create(user_import=made, number=1, content=MARKER.encode())
+    ImportRow.objects.create(
+        user_import=made, verdict=2, line=2, user_key=user.pk, public_id=user.public_id,
+        email=user.email, first_name=MARKER, before={"last_name": MARKER},
+    )  # fmt: skip
+    ImportRow.objects.create(
+        user_import=made, verdict=4, line=3, email=f" {MARKER.upper()}", last_name=MARKER,
+        reasons=[["language", "unknown", {"value": MARKER}]],
+    )  # fmt: skip
+
+
+def kept_file(user, staff):
+    """A file that was built in the background, and lies ready."""
+    (folder() / "kept").write_text(user.email)
+    Export.objects.create(
+        project=user.project, actor=staff, what="users-basic", file_name="users.csv",
+        state="READY", rows=1, size=8, sha256="0" * 64, stored_name="kept", created_at=NOW,
+        made_at=NOW, expires_at=NOW + DAY,
+    )  # fmt: skip
+
+
 @pytest.fixture
-def everything(ada, web, staff_with):
+def everything(ada, web, staff_with, settings, tmp_path):
     """Ada, with a row wherever a user can have one."""
+    settings.DATA_DIR = tmp_path
     friend = UserFactory(platform=web)
     CustomFieldFactory(project=web.project, key="city")
     SubscriptionFactory(user=ada, cancel_reason="moved away")
@@ -264,11 +305,13 @@ def everything(ada, web, staff_with):
     watch(ada)
     watch(ada, at=NOW - 40 * DAY, content="series", user_agent=PHONE)
     staff = staff_with(project=web.project)
+    uploaded(ada, staff)
+    kept_file(ada, staff)
     preview(user_ids=[ada.pk], project=web.project, staff=staff, now=NOW)
     return ada
 
 
-def test_no_word_of_the_person_remains(everything):
+def test_no_word_of_the_person_remains(everything, django_capture_on_commit_callbacks):
     ada = everything
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -277,7 +320,8 @@ def test_no_word_of_the_person_remains(everything):
     old_id = str(ada.public_id)
 
     try:
-        delete(ada)
+        with django_capture_on_commit_callbacks(execute=True):
+            delete(ada)
     finally:
         logging.getLogger().removeHandler(handler)
 
@@ -285,6 +329,8 @@ def test_no_word_of_the_person_remains(everything):
     assert where(MARKER) == KEPT_FOR_INVOICES
     assert set(Subscription.objects.values_list("cancel_reason", flat=True)) == {""}
     assert where(old_id) == {"audit_auditevent"}
+    assert rows("SELECT encode(content, 'escape') FROM users_importpart") == []
+    assert list(folder().iterdir()) == []
     assert MARKER not in stream.getvalue()
 
 

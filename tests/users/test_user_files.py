@@ -4,6 +4,8 @@ import base64
 import csv
 import hashlib
 import io
+import shutil
+import subprocess
 import threading
 import time
 import zipfile
@@ -324,6 +326,68 @@ def test_whoever_may_not_export_chooses_no_columns(look, people):
 
     assert response.context_data["table"]["chooser"] is None
     assert b"data-file-chooser" not in response.content
+
+
+# --- as a spreadsheet program opens them ---------------------------------------------------------
+
+OFFICE = shutil.which("soffice")
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+KIND = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}value-type"
+
+
+def opened_by_office(path, folder, *options):
+    """Return each cell as LibreOffice has it after opening the file: its kind, and its text."""
+    subprocess.run(
+        [OFFICE, f"-env:UserInstallation={folder.as_uri()}/home", "--headless", *options,
+         "--convert-to", "fods", "--outdir", str(folder), str(path)],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    root = ET.parse(folder / f"{path.stem}.fods").getroot()
+    assert not [cell for cell in root.iter() if cell.get(f"{TABLE}formula")]
+    rows = []
+    for row in root.iter(f"{TABLE}table-row"):
+        found = []
+        for cell in row:
+            text = "\n".join("".join(line.itertext()) for line in cell)
+            repeated = min(int(cell.get(f"{TABLE}number-columns-repeated", "1")), 20)
+            found += [(cell.get(KIND), text)] * repeated
+        rows.append(found)
+    return rows
+
+
+@pytest.mark.skipif(
+    not OFFICE, reason="LibreOffice is not installed: apt-get install libreoffice-calc"
+)
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("basic.csv", ["--infilter=Text - txt - csv (StarCalc):44,34,76,1"]),
+        ("basic.csv?delimiter=semicolon", ["--infilter=Text - txt - csv (StarCalc):59,34,76,1"]),
+        ("basic.xlsx", []),
+    ],
+    ids=["comma", "semicolon", "xlsx"],
+)
+def test_libreoffice_runs_no_cell_and_reads_each_as_it_is(
+    look, people, tmp_path, address, options
+):
+    name, _, query = address.partition("?")
+    path = tmp_path / name
+    path.write_bytes(
+        body(look(f"{query}&columns=last_name,email,team,shoe_size,first_name&sort=registered",
+                  path=f"/users/export/{name}"))
+    )  # fmt: skip
+
+    _heading, ada, bob, li = opened_by_office(path, tmp_path, *options)[:4]
+
+    guard = "" if name.endswith("xlsx") else "'"
+    assert ada[:4] == [
+        ("string", "Lovelace, “Countess”"),
+        ("string", "ada@example.com"),
+        ("string", f"{guard}=HYPERLINK(1)"),
+        ("float", "-38.5"),
+    ]
+    assert bob[:2] == [("string", f"{guard}'=x"), ("string", f"{guard}=1+1@ex.com")]
+    assert li[4] == ("string", "李")
 
 
 # --- headers -----------------------------------------------------------------------------------
