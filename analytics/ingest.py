@@ -382,7 +382,7 @@ ADD_TO_USERS = """
         WHERE is_view AND user_id <> ALL (%(rebuilt)s::bigint[])
     ),
     added AS (
-        SELECT user_id, array_agg(DISTINCT content_id ORDER BY content_id)::bigint[] AS ids
+        SELECT user_id, array_agg(DISTINCT content_id ORDER BY content_id) AS ids
         FROM changes WHERE NOT was_view GROUP BY user_id
     ),
     first_media AS (

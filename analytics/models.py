@@ -188,8 +188,8 @@ class UserMedia(models.Model):
 
     user_id = models.BigIntegerField(primary_key=True)
     project_id = models.BigIntegerField()
-    # Ascending and distinct.
-    content_ids = ArrayField(models.BigIntegerField())
+    # Ascending and distinct; in four bytes each, as viewings hold them.
+    content_ids = ArrayField(models.IntegerField())
 
     def __str__(self) -> str:
         return f"{len(self.content_ids)} contents"

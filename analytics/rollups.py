@@ -55,7 +55,7 @@ USER_VIEWING = f"""
 
 USER_MEDIA = f"""
     SELECT user_id, min(project_id) AS project_id,
-           array_agg(DISTINCT content_id)::bigint[] AS content_ids
+           array_agg(DISTINCT content_id) AS content_ids
     FROM ({VIEWS}) AS views
     GROUP BY user_id
     HAVING {IS_PRESENT}

@@ -322,6 +322,12 @@ METRICS_ADDR = env("METRICS_ADDR", "")
 
 # A local server can stand in for Stripe; the keys go there.
 STRIPE_API_BASE = env_base_url("STRIPE_API_BASE", "https://api.stripe.com")
+GOOGLE_API_BASE = "https://androidpublisher.googleapis.com"
+GOOGLE_CERTIFICATES_URL = "https://www.googleapis.com/oauth2/v1/certs"
+# Empty: Apple's own, of production or of the sandbox.
+APPLE_API_BASE = ""
+# Whether Apple is asked if a certificate was taken back.
+APPLE_ONLINE_CHECKS = PRODUCTION
 # The largest event that a provider may send.
 WEBHOOK_MAX_BYTES = 1024 * 1024
 

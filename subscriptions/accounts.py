@@ -1,8 +1,9 @@
 """Accounts of projects with providers: connected here, their secrets kept encrypted."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from backoffice.audit.recording import Actor, record
 from backoffice.core.sealing import SealBroken, seal, unseal
 from backoffice.projects.models import Project
 from subscriptions.models import Provider, ProviderAccount
+from subscriptions.providers.apple import AppleGateway, AppleSecrets
+from subscriptions.providers.google import GoogleGateway
 from subscriptions.providers.stripe import StripeGateway, is_live_key
 
 PURPOSE: Final = "subscriptions.accounts secrets"
@@ -81,15 +84,107 @@ def connect_stripe(
                 " keeps to one."
             )
         )
+    return _connect(
+        project,
+        Provider.STRIPE,
+        {"secret_key": key, "webhook_secrets": secrets},
+        is_live=is_live,
+        hint=key[-HINT_LENGTH:],
+        actor=actor,
+        now=now,
+    )
+
+
+@transaction.atomic
+def connect_google(
+    *,
+    project: Project,
+    package_name: str,
+    audience: str,
+    sender: str,
+    service_account_json: str,
+    actor: Actor,
+    now: datetime,
+) -> ProviderAccount:
+    """
+    Keep what opens the project's app in Google Play, in place of what there was.
+
+    :param audience: for whom Google makes the tokens of its pushes, as set up there.
+    :param sender: the e-mail of the service account that signs them.
+    :param service_account_json: the key file of the account that may read purchases.
+    :raises SecretsRefused: if something is missing or cannot be what it should.
+    """
+    try:
+        key = json.loads(service_account_json)
+        hint = str(key["private_key_id"])[-HINT_LENGTH:]
+        is_key = {"private_key", "client_email", "token_uri"} <= set(key)
+    except (ValueError, TypeError, KeyError):
+        is_key, hint = False, ""
+    if not is_key:
+        raise SecretsRefused(_("The service account's key is missing or no key file of Google."))
+    if not all(map(_is_secret, (package_name, audience, sender))):
+        raise SecretsRefused(_("Name the app's package, the audience and the sender of pushes."))
+    return _connect(
+        project,
+        Provider.GOOGLE,
+        {"audience": audience, "sender": sender, "service_account": service_account_json},
+        reference=package_name,
+        is_live=True,
+        hint=hint,
+        actor=actor,
+        now=now,
+    )
+
+
+@transaction.atomic
+def connect_apple(
+    *, project: Project, secrets: AppleSecrets, actor: Actor, now: datetime
+) -> ProviderAccount:
+    """
+    Keep what opens the project's app in the App Store, in place of what there was.
+
+    :raises SecretsRefused: if something is missing or cannot be what it should.
+    """
+    if not secrets.root_certificates:
+        raise SecretsRefused(_("Apple's root certificate is missing: nothing can be trusted."))
+    if not all(map(_is_secret, (secrets.bundle_id, secrets.issuer_id, secrets.key_id))):
+        raise SecretsRefused(_("Name the app's bundle, the issuer and the key."))
+    if "PRIVATE KEY" not in secrets.private_key:
+        raise SecretsRefused(_("The private key is missing or none."))
+    kept = asdict(secrets) | {
+        "root_certificates": [base64.b64encode(one).decode() for one in secrets.root_certificates]
+    }
+    return _connect(
+        project,
+        Provider.APPLE,
+        kept,
+        reference=secrets.bundle_id,
+        is_live=secrets.is_live,
+        hint=secrets.key_id[-HINT_LENGTH:],
+        actor=actor,
+        now=now,
+    )
+
+
+def _connect(
+    project: Project,
+    provider: Provider,
+    secrets: Mapping[str, Any],
+    *,
+    is_live: bool | None,
+    hint: str,
+    actor: Actor,
+    now: datetime,
+    reference: str = "",
+) -> ProviderAccount:
     account, _is_new = ProviderAccount.objects.update_or_create(
         project=project,
-        provider=Provider.STRIPE,
+        provider=provider,
         defaults={
+            "reference": reference,
             "is_live": is_live,
-            "sealed": seal(
-                json.dumps({"secret_key": key, "webhook_secrets": secrets}), purpose=PURPOSE
-            ),
-            "hint": key[-HINT_LENGTH:],
+            "sealed": seal(json.dumps(secrets), purpose=PURPOSE),
+            "hint": hint,
             "connected_at": now,
             "resting_until": None,
             "failures": 0,
@@ -101,11 +196,7 @@ def connect_stripe(
         now=now,
         project=project,
         target=account,
-        data={
-            "provider": Provider.STRIPE.label,
-            "hint": account.hint,
-            "webhook_secrets": len(secrets),
-        },
+        data={"provider": str(provider.label), "hint": hint},
     )
     return account
 
@@ -140,6 +231,57 @@ def stripe_gateway(account: ProviderAccount) -> StripeGateway:
     :raises NotConnected: if its secrets cannot be read.
     """
     return StripeGateway(stripe_secrets(account).secret_key)
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleSecrets:
+    """What proves the pushes of one app, and what opens its purchases."""
+
+    audience: str
+    sender: str
+    service_account_json: str
+
+
+def google_secrets(account: ProviderAccount) -> GoogleSecrets:
+    """
+    Return the secrets of an app in Google Play.
+
+    :raises NotConnected: if they cannot be read.
+    """
+    opened = _opened(account)
+    return GoogleSecrets(opened["audience"], opened["sender"], opened["service_account"])
+
+
+def google_gateway(account: ProviderAccount) -> GoogleGateway:
+    """
+    Return the way to an app in Google Play.
+
+    :raises NotConnected: if its secrets cannot be read.
+    """
+    return GoogleGateway(
+        package_name=account.reference,
+        service_account_json=google_secrets(account).service_account_json,
+    )
+
+
+def apple_secrets(account: ProviderAccount) -> AppleSecrets:
+    """
+    Return the secrets of an app in the App Store.
+
+    :raises NotConnected: if they cannot be read.
+    """
+    opened = dict(_opened(account))
+    roots = tuple(base64.b64decode(one) for one in opened.pop("root_certificates"))
+    return AppleSecrets(**opened, root_certificates=roots)
+
+
+def apple_gateway(account: ProviderAccount) -> AppleGateway:
+    """
+    Return the way to an app in the App Store.
+
+    :raises NotConnected: if its secrets cannot be read.
+    """
+    return AppleGateway(apple_secrets(account))
 
 
 def _opened(account: ProviderAccount) -> Mapping[str, Any]:

@@ -410,7 +410,7 @@ def give_free_copy(
         },
     )
     if with_mail:
-        mail_free_copy(free_copy, user, now=now)
+        mail_free_copy(free_copy, now=now)
     return free_copy
 
 

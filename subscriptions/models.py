@@ -44,6 +44,10 @@ class StopReason(models.TextChoices):
     DISPUTED = "disputed", _("Payment disputed")
     PROVIDER = "provider", _("Ended by the provider")
 
+    @property
+    def is_voluntary(self) -> bool:
+        return self in {StopReason.ASKED, StopReason.REPLACED}
+
 
 class Offer(models.Model):
     """One thing that a project sells."""
@@ -230,6 +234,12 @@ class Subscription(Source):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.reference}"
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it stops, where the provider told it; what a platform wrote is its own text."""
+        word = self.cancel_reason.partition(":")[0]
+        return StopReason(word) if word in StopReason.values else None
 
     def is_held_at(self, instant: datetime) -> bool:
         """Tell which of the seed's two words fits: Active, trial and late payment included."""

@@ -594,7 +594,7 @@ class Sources:
 
 def sources_of(user_id: int) -> Sources:
     """Return what the user pays for, bought or was given, in three queries."""
-    subscriptions = Subscription.objects.filter(user=user_id).select_related("offer")
+    subscriptions = Subscription.objects.filter(user=user_id).select_related("offer", "user")
     purchases = Purchase.objects.filter(Q(user=user_id) | Q(recipient=user_id))
     free_copies = FreeCopy.objects.filter(user=user_id).select_related("offer")
     return Sources(

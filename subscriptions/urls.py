@@ -12,7 +12,11 @@ from subscriptions.views.given import (
     GiftPage,
     NewFreeCopy,
 )
-from subscriptions.views.notifications import StripeNotification
+from subscriptions.views.notifications import (
+    AppleNotification,
+    GoogleNotification,
+    StripeNotification,
+)
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
 
@@ -48,6 +52,10 @@ urlpatterns = [
     path("payments/unmatched/<int:customer_id>/", Assign.as_view(), name="assign"),
     path("settings/payments/", PaymentSettings.as_view(), name="payment-settings"),
     path("settings/payments/compare/", CompareWithStripe.as_view(), name="compare"),
+    path("webhooks/apple/<slug:project>/", AppleNotification.as_view(), name="apple-notification"),
+    path(
+        "webhooks/google/<slug:project>/", GoogleNotification.as_view(), name="google-notification"
+    ),
     path(
         "webhooks/stripe/<slug:project>/", StripeNotification.as_view(), name="stripe-notification"
     ),

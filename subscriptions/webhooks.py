@@ -6,10 +6,10 @@ nor the number of events matters, and one that cannot be applied yet waits and s
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -19,7 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.text import email_key
-from subscriptions.accounts import NotConnected, stripe_gateway
+from subscriptions.accounts import (
+    NotConnected,
+    apple_gateway,
+    google_gateway,
+    stripe_gateway,
+)
 from subscriptions.actions import (
     BelongsToAnother,
     UserIsDeleted,
@@ -29,6 +34,7 @@ from subscriptions.actions import (
 )
 from subscriptions.models import (
     Offer,
+    Provider,
     ProviderAccount,
     ProviderCustomer,
     ProviderEvent,
@@ -243,7 +249,12 @@ def gateway_of(account: ProviderAccount) -> Gateway:
 
     :raises NotConnected: if its secrets cannot be read.
     """
-    return stripe_gateway(account)
+    make: dict[str, Callable[[ProviderAccount], Gateway]] = {
+        Provider.STRIPE: stripe_gateway,
+        Provider.GOOGLE: google_gateway,
+        Provider.APPLE: apple_gateway,
+    }
+    return make[account.provider](account)
 
 
 def apply_found(
@@ -261,6 +272,8 @@ def apply_found(
     :raises BelongsToAnother: if it is known as another user's.
     :raises ProviderTrouble: if the provider had to be asked and did not answer.
     """
+    if account.is_live and found.is_live is False:
+        return Verdict(_State.IGNORED, "other-mode")
     customer: ProviderCustomer | None = None
     for report in found.customers:
         customer = match(account, report, now=now)
@@ -293,8 +306,8 @@ def _put(
     known = Subscription.objects.filter(
         project_id=account.project_id, provider=account.provider, reference=report.reference
     )
-    if row.first_paid_at is None:
-        row.first_paid_at = known.values_list("first_paid_at", flat=True).first()
+    before = known.values_list("first_paid_at", flat=True).first()
+    row.first_paid_at = min(filter(None, [row.first_paid_at, before]), default=None)
     if row.first_paid_at is None and row.status not in UNPAID_YET:
         row.first_paid_at = gateway.first_payment_of(report.reference)
     put_subscription(row, now=now)
@@ -309,15 +322,15 @@ def subscription_row(
     offers: dict[str, Offer] | None = None,
 ) -> Subscription:
     """Return the subscription as a row, unsaved; `offers` by product, else looked up."""
+    offer = _offer_among(account, report.products, offers)
     return Subscription(
         project=account.project,
         provider=account.provider,
         reference=report.reference,
         user=user,
-        offer=_offer_among(account, report.products, offers),
+        offer=offer,
         status=report.status,
-        price_minor=report.price_minor,
-        currency=report.currency,
+        **_price(account, report, offer),
         started_at=report.started_at,
         first_paid_at=report.first_paid_at,
         current_period_end=report.current_period_end,
@@ -339,20 +352,31 @@ def purchase_row(
     offers: dict[str, Offer] | None = None,
 ) -> Purchase:
     """Return the purchase as a row, unsaved; `offers` by product, else looked up."""
+    offer = _offer_among(account, report.products, offers)
     return Purchase(
         project=account.project,
         provider=account.provider,
         reference=report.reference,
         user=user,
-        offer=_offer_among(account, report.products, offers),
+        offer=offer,
         type=Purchase.Type.PACK,
         status=report.status,
-        price_minor=report.price_minor,
-        currency=report.currency,
+        **_price(account, report, offer),
         purchased_at=report.purchased_at,
         expires_at=report.expires_at,
         as_of=asked_at,
     )
+
+
+def _price(
+    account: ProviderAccount, report: SubscriptionReport | PurchaseReport, offer: Offer | None
+) -> dict[str, Any]:
+    """Return the price told, else the offer's, else none in the project's currency."""
+    if report.price_minor is not None:
+        return {"price_minor": report.price_minor, "currency": report.currency}
+    if offer is not None:
+        return {"price_minor": offer.price_minor, "currency": offer.currency}
+    return {"price_minor": 0, "currency": account.project.currency}
 
 
 def offers_by_product(account: ProviderAccount, products: Sequence[str]) -> dict[str, Offer]:

@@ -631,8 +631,8 @@ class ImpersonationFilter(RegisterFilter):
     mode = django_filters.MultipleChoiceFilter(
         label=gettext_lazy("Mode"), choices=Impersonation.Mode.choices
     )
-    state = django_filters.ChoiceFilter(
-        label=gettext_lazy("State"), choices=ImpersonationState.choices, method="in_state"
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=ImpersonationState.choices, method="in_states"
     )
 
     class Meta(RegisterFilter.Meta):
@@ -641,7 +641,10 @@ class ImpersonationFilter(RegisterFilter):
     def by_whom(self, rows: ImpersonationQuerySet, _name: str, part: str) -> ImpersonationQuerySet:
         return rows.filter(Q(staff__name__icontains=part) | Q(staff__email__icontains=part))
 
-    def in_state(
-        self, rows: ImpersonationQuerySet, _name: str, state: str
+    def in_states(
+        self, rows: ImpersonationQuerySet, _name: str, states: list[str]
     ) -> ImpersonationQuerySet:
-        return rows.in_state(state, self.now)
+        found = rows.none()
+        for state in states:
+            found |= rows.in_state(state, self.now)
+        return found

@@ -568,7 +568,7 @@ class ImpersonationState(models.TextChoices):
 
     WAITING = "waiting", _("Ticket handed out")
     RUNNING = "running", _("Goes on")
-    ENDED = "ended", _("Ended")
+    ENDED = "ended", pgettext_lazy("an impersonation", "Ended")
     UNUSED = "unused", _("Ticket never redeemed")
 
 

@@ -1,4 +1,4 @@
-"""Questions about accounts: how many there were, their sign-up fields, sessions and resets."""
+"""Questions about accounts: how many were created, which are gone, their fields and sessions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

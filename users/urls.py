@@ -14,6 +14,7 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
+from users.views.help import Help
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.password import Password
 from users.views.profile import Profile
@@ -36,11 +37,12 @@ from users.views.user_import import (
 )
 from users.views.user_list import UserList
 from users.views.user_new import NewUser
-from users.views.viewing_files import ViewingExport, ViewingGraphExport
+from users.views.viewing_files import ViewingExport, ViewingGraphExport, ViewingSheet
 
 app_name = "users"
 
 urlpatterns = [
+    path("help/", Help.as_view(), name="help"),
     path("users/", UserList.as_view(), name="list"),
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
@@ -81,6 +83,7 @@ urlpatterns = [
         name="viewing-graph-file",
     ),
     path("users/<uuid:public_id>/viewing.csv", ViewingExport.as_view(), name="viewing-file"),
+    path("users/<uuid:public_id>/viewing.xlsx", ViewingSheet.as_view(), name="viewing-sheet"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
     path("impersonations/", ImpersonationRegister.as_view(), name="impersonations"),
     path("impersonations/switch/", SwitchImpersonation.as_view(), name="impersonation-switch"),

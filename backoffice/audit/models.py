@@ -63,6 +63,8 @@ class AuditEvent(models.Model):
         VIEWING_EXPORTED = "users.viewing.exported", _("Viewing of a user exported")
         FREE_COPY_CHANGED = "subscriptions.free_copy.changed", _("Free copy changed")
         FREE_COPY_REVOKED = "subscriptions.free_copy.revoked", _("Free copy taken back")
+        FREE_COPY_TOLD = "subscriptions.free_copy.told", _("Free copy told of again")
+        GIFT_TOLD = "subscriptions.gift.told", _("Gift told of again")
         GIFT_CHANGED = "subscriptions.gift.changed", _("Gift changed")
         GIFT_REVOKED = "subscriptions.gift.revoked", _("Gift cancelled")
         OFFER_CREATED = "subscriptions.offer.created", _("Offer created")

@@ -61,6 +61,8 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.VIEWING_EXPORTED: _("Exported the viewing of a user, %(rows)s rows."),
     _Kind.FREE_COPY_CHANGED: _("Changed the free copy %(reference)s."),
     _Kind.FREE_COPY_REVOKED: _("Took back the free copy %(reference)s."),
+    _Kind.FREE_COPY_TOLD: _("Told of the free copy %(reference)s again."),
+    _Kind.GIFT_TOLD: _("Told of the gift %(reference)s again."),
     _Kind.GIFT_CHANGED: _("Changed the gift %(reference)s."),
     _Kind.GIFT_REVOKED: _("Cancelled the gift %(reference)s."),
     _Kind.OFFER_CREATED: _("Created the offer %(offer)s."),

@@ -88,7 +88,8 @@ class SubscriptionReport:
     reference: str
     customer: str
     status: str
-    price_minor: int
+    price_minor: int | None
+    """None, with an empty currency, where the provider does not tell: the offer's counts."""
     currency: str
     started_at: datetime
     products: tuple[str, ...] = ()
@@ -109,7 +110,8 @@ class PurchaseReport:
     reference: str
     customer: str
     status: str
-    price_minor: int
+    price_minor: int | None
+    """None, with an empty currency, where the provider does not tell: the offer's counts."""
     currency: str
     purchased_at: datetime
     products: tuple[str, ...] = ()
@@ -123,6 +125,8 @@ class Found:
     customers: tuple[CustomerReport, ...] = ()
     subscriptions: tuple[SubscriptionReport, ...] = ()
     purchases: tuple[PurchaseReport, ...] = ()
+    is_live: bool | None = None
+    """None where only the event tells."""
 
 
 class Gateway(Protocol):

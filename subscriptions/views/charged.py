@@ -23,7 +23,7 @@ from subscriptions.billing import (
     resume_subscription,
     stop_subscription,
 )
-from subscriptions.models import Provider, Purchase, StopReason, Subscription
+from subscriptions.models import Provider, Purchase, Subscription
 from subscriptions.webhooks import REASONS
 
 
@@ -170,7 +170,7 @@ class ChargedSubscription(ChargedPage):
             (_("End of the period"), self.instant(source.current_period_end)),
             (_("Stops at"), self.instant(source.cancel_at)),
             (_("Ended"), self.instant(source.ended_at)),
-            (_("Reason"), reason_text(source.cancel_reason)),
+            (_("Reason"), reason_text(source)),
         ]
         return [*super().facts(), *((label, text) for label, text in more if text)]
 
@@ -184,10 +184,12 @@ class ChargedPurchase(ChargedPage):
         return [*super().facts(), (_("Date"), self.instant(self.source.purchased_at))]
 
 
-def reason_text(stored: str) -> str:
-    """Return why a subscription stops, in the reader's words; the provider's detail follows."""
-    reason, _colon, detail = stored.partition(": ")
-    if reason not in StopReason.values:
-        return stored
-    words = str(StopReason(reason).label)
-    return f"{words} ({detail.replace('_', ' ')})" if detail else words
+def reason_text(subscription: Subscription) -> str:
+    """Return why it stops, in the reader's words, and whether its user wants it."""
+    reason = subscription.stop_reason
+    if reason is None:
+        return subscription.cancel_reason
+    detail = subscription.cancel_reason.partition(": ")[2].replace("_", " ")
+    words = f"{reason.label} ({detail})" if detail else str(reason.label)
+    kind = _("voluntary") if reason.is_voluntary else _("involuntary")
+    return f"{words}, {kind}"

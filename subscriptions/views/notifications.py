@@ -13,9 +13,22 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from backoffice.projects.models import Project
-from subscriptions.accounts import NotConnected, account_of, stripe_secrets
+from subscriptions.accounts import (
+    NotConnected,
+    account_of,
+    apple_secrets,
+    google_secrets,
+    stripe_secrets,
+)
 from subscriptions.models import Provider, ProviderAccount
-from subscriptions.providers.reports import BodyRefused, EventReport, SignatureRefused
+from subscriptions.providers.apple import read_notification
+from subscriptions.providers.google import check_token, read_push
+from subscriptions.providers.reports import (
+    BodyRefused,
+    EventReport,
+    ProviderTrouble,
+    SignatureRefused,
+)
 from subscriptions.providers.stripe import check_signature, read_event
 from subscriptions.tasks import apply_one_event
 from subscriptions.webhooks import store_event
@@ -44,6 +57,8 @@ class Notification(View):
             return refused(HTTPStatus.BAD_REQUEST, "bad_signature")
         except BodyRefused:
             return refused(HTTPStatus.BAD_REQUEST, "no_event")
+        except ProviderTrouble:
+            return refused(HTTPStatus.SERVICE_UNAVAILABLE, "cannot_check")
         with transaction.atomic():
             event_id = store_event(account, report, now=now)
             if event_id is not None:
@@ -73,6 +88,27 @@ class StripeNotification(Notification):
         return read_event(request.body)
 
 
+class GoogleNotification(Notification):
+    """Google Play's, proved by the token that Pub/Sub sends with it."""
+
+    provider = Provider.GOOGLE
+
+    def read(self, request: HttpRequest, account: ProviderAccount, *, now: Any) -> EventReport:
+        secrets = google_secrets(account)
+        authorization = request.headers.get("Authorization", "")
+        check_token(authorization, audience=secrets.audience, sender=secrets.sender)
+        return read_push(request.body)
+
+
+class AppleNotification(Notification):
+    """The App Store's, proved by its own signature."""
+
+    provider = Provider.APPLE
+
+    def read(self, request: HttpRequest, account: ProviderAccount, *, now: Any) -> EventReport:
+        return read_notification(request.body, apple_secrets(account))
+
+
 def refused(status: HTTPStatus, code: str) -> JsonResponse:
     """Return the answer to what is not accepted, as the API words it."""
     return JsonResponse(
@@ -82,7 +118,8 @@ def refused(status: HTTPStatus, code: str) -> JsonResponse:
 
 MESSAGES = {
     "too_large": "An event may have 1 MB at most.",
-    "not_connected": "No webhook secret is configured: nothing can be accepted.",
+    "not_connected": "No secret is configured to check events by: nothing is accepted.",
+    "cannot_check": "The signature cannot be checked now. Send the event again.",
     "bad_signature": "The signature does not fit the body, or is too old.",
     "no_event": "The body is no event.",
 }

@@ -134,6 +134,22 @@ def test_a_customer_is_assigned_and_what_was_paid_follows(
     assert owner.get(f"/payments/unmatched/{row.pk}/").status_code == 404
 
 
+# --- The profile -------------------------------------------------------------------------------
+
+
+def test_the_profile_leads_to_what_stripe_charges(owner, held, world, post, work):
+    profile = f"/users/{held.user.public_id}/"
+    assert f'<a href="{page_of(held)}">Stripe</a>' in owner.get(profile).content.decode()
+
+    world.pass_time(DAY)
+    world.stop(next(iter(world.subscriptions.values())), reason="payment_failed")
+    post(world.events[-1])
+    work()
+
+    assert "Payment failed" in owner.get(profile).content.decode()
+    assert "Payment failed, involuntary" in owner.get(page_of(held)).content.decode()
+
+
 # --- Stop, resume, refund ----------------------------------------------------------------------
 
 

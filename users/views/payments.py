@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -55,7 +56,13 @@ class PaymentWriter:
             price=money_text(row.price_minor, row.currency, self.language),
             start=self._subscription_start(row),
             end=self._subscription_end(row, is_held=is_held),
-        )
+        ) | {"url": self._charged(row, "subscriptions:charged-subscription")}
+
+    def _charged(self, row: Subscription | Purchase, name: str) -> str:
+        """Return the page on which what Stripe charges can be changed; none for other payments."""
+        if row.provider != Provider.STRIPE:
+            return ""
+        return reverse(name, args=[row.user.public_id, row.pk])
 
     def _precise(self, row: Subscription, *, is_held: bool) -> str:
         """Return the provider's own state, where it says more than the word beside it."""
@@ -67,7 +74,7 @@ class PaymentWriter:
         ):
             return ""
         if row.status == Subscription.Status.CANCELED:
-            return ""
+            return str(row.stop_reason.label) if row.stop_reason else ""
         return str(Subscription.Status(row.status).label)
 
     def _subscription_start(self, row: Subscription) -> str:
@@ -155,6 +162,7 @@ class PaymentWriter:
             "type": str(Purchase.Type(row.type).label),
             "price": money_text(row.price_minor, row.currency, self.language),
             "date": self._instant(row.purchased_at),
+            "url": self._charged(row, "subscriptions:charged-purchase"),
         }
 
     def _has_ended(self, row: Source) -> bool:

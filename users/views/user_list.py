@@ -37,6 +37,7 @@ from users.views.activity_chart import (
     default_grain,
     grains_for,
 )
+from users.views.file_chooser import file_chooser, file_links
 from users.views.filter_bar import PLACE, filter_bar
 from users.views.month_cards import CardWriter, month_figures
 from users.views.user_rows import RowWriter, acts_allowed, one_click_acts
@@ -158,7 +159,8 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     def _table(self, asked: UserListFilter) -> dict[str, Any]:
         totals = asked.totals()
         page = self._page(asked)
-        files = self._files(asked)
+        may_export = self.may(Permission.USERS_EXPORT)
+        files = file_links(asked) if may_export else []
         writer = RowWriter(
             now=self.now,
             zone=self.zone,
@@ -180,12 +182,22 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "previous_url": self._address(asked, before=page.before) if page.before else None,
             "position_text": self._position_text(page, totals.total),
             "files": files,
+            "chooser": file_chooser(asked, totals.total, self.language) if may_export else None,
             **self._for_chosen(asked, files, totals.total),
             "limits": " · ".join(self._limits(has_files=bool(files))),
             "empty": None if page.rows else self._empty(asked),
             "select_all_text": _("Select all %(n)s matching")
             % {"n": number(totals.total, self.language)},
         }
+
+    def _limits(self, *, has_files: bool) -> Iterator[str]:
+        """Say, before they bite, how often what this page offers can be done."""
+        if has_files:
+            files = number(settings.EXPORTS_A_DAY, self.language)
+            yield _("%(n)s files a day and person at most") % {"n": files}
+        if self.may(Permission.USERS_IMPERSONATE):
+            times = number(settings.IMPERSONATIONS_A_DAY, self.language)
+            yield _("%(n)s impersonations a day and person at most") % {"n": times}
 
     def _for_chosen(
         self, asked: UserListFilter, files: Sequence[dict[str, str]], total: int
@@ -214,15 +226,6 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
                 "delete_all_text": _("Delete all %(n)s matching") % {"n": n},
             }
         return places
-
-    def _limits(self, *, has_files: bool) -> Iterator[str]:
-        """Say, before they bite, how often what this page offers can be done."""
-        if has_files:
-            files = number(settings.EXPORTS_A_DAY, self.language)
-            yield _("%(n)s files a day and person at most") % {"n": files}
-        if self.may(Permission.USERS_IMPERSONATE):
-            times = number(settings.IMPERSONATIONS_A_DAY, self.language)
-            yield _("%(n)s impersonations a day and person at most") % {"n": times}
 
     def _page(self, asked: UserListFilter) -> Page[User]:
         after, before = asked.values["after"], asked.values["before"]
@@ -282,18 +285,6 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         first = f"-{key}" if key in {"registered", "modified"} else key
         turned = first.removeprefix("-") if first.startswith("-") else f"-{first}"
         return self._address(asked, sort=turned if current == first else first)
-
-    def _files(self, asked: UserListFilter) -> list[dict[str, str]]:
-        if not self.may(Permission.USERS_EXPORT):
-            return []
-        kept = pairs_of(asked.data, without={"after", "before", "per_page", "grain"})
-        return [
-            {"label": label, "url": with_parameters(reverse(name), kept)}
-            for label, name in (
-                (_("Basic list (CSV)"), "users:basic-file"),
-                (_("Complete list (CSV)"), "users:complete-file"),
-            )
-        ]
 
     def _empty(self, asked: UserListFilter) -> dict[str, Any]:
         """Say why there is nothing, and what to do next."""
