@@ -26,6 +26,7 @@ from analytics.models import Content
 from analytics.partitions import ensure_partitions, month_of
 from analytics.rollups import rebuild_users
 from backoffice.projects.models import Platform
+from users.selectors import deleted_among
 
 # A player may have begun a little before its clock says so.
 SLACK_SECONDS = 60
@@ -130,10 +131,14 @@ def _users(public_ids: set[str], platform: Platform) -> dict[str, tuple[int, int
     values = {"users": _array(public_ids), "project": platform.project_id}
     with connection.cursor() as cursor:
         rows = _ask(cursor, FIND_USERS, values).fetchall()
-    return {
+    found: dict[str, tuple[int, int] | None] = {
         public_id: None if is_deleted else (user_id, platform_id)
         for public_id, user_id, platform_id, is_deleted in rows
     }
+    missing = public_ids - found.keys()
+    if missing:
+        found |= dict.fromkeys(deleted_among(missing, project_id=platform.project_id))
+    return found
 
 
 known_contents = KnownIds[tuple[int, str]](most=MOST_CONTENTS)
@@ -377,7 +382,7 @@ ADD_TO_USERS = """
         WHERE is_view AND user_id <> ALL (%(rebuilt)s::bigint[])
     ),
     added AS (
-        SELECT user_id, array_agg(DISTINCT content_id ORDER BY content_id)::bigint[] AS ids
+        SELECT user_id, array_agg(DISTINCT content_id ORDER BY content_id) AS ids
         FROM changes WHERE NOT was_view GROUP BY user_id
     ),
     first_media AS (

@@ -188,8 +188,8 @@ class UserMedia(models.Model):
 
     user_id = models.BigIntegerField(primary_key=True)
     project_id = models.BigIntegerField()
-    # Ascending and distinct.
-    content_ids = ArrayField(models.BigIntegerField())
+    # Ascending and distinct; in four bytes each, as viewings hold them.
+    content_ids = ArrayField(models.IntegerField())
 
     def __str__(self) -> str:
         return f"{len(self.content_ids)} contents"
@@ -258,3 +258,64 @@ class ViewingDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.views}"
+
+
+class AnonymousViewing(models.Model):
+    """
+    What users deleted since have viewed: sums of one cell, shared by all of them.
+
+    Nothing else of their viewings is kept. No number, instant or person stands here, and rows are
+    written anew in no order (`analytics.anonymising`): two rows cannot be told to be one person's.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "project_id", "day", "content_id", "platform_id", "country", "hardware_type"
+    )
+    # Plain numbers in the database, as in Viewing: rows are written anew by the thousand.
+    project_id = models.IntegerField()
+    # The local day on which the views began.
+    day = models.DateField()
+    content_id = models.IntegerField()
+    # Whose key sent them.
+    platform_id = models.IntegerField()
+    country = models.CharField(max_length=2, blank=True)
+    hardware_type = models.CharField(max_length=8, choices=Device.HardwareType)
+    views = models.BigIntegerField()
+    viewing_seconds = models.BigIntegerField()
+    # Views that reached nine tenths of the content.
+    finishes = models.BigIntegerField()
+    # The sum of the views' shares of the content, each 1 at most and cut to six digits.
+    completion = models.DecimalField(max_digits=20, decimal_places=6)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(views__gt=0, viewing_seconds__gte=0, completion__gte=0)
+                & Q(finishes__gte=0, finishes__lte=models.F("views")),
+                name="anonymous_viewing_sums_fit",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.views}"
+
+
+class AnonymousViewerDay(models.Model):
+    """How many users deleted since had their month's first view on one local day."""
+
+    pk = models.CompositePrimaryKey("project_id", "day", "platform_id")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    # Where the accounts were created.
+    platform = models.ForeignKey(Platform, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    first_viewers = models.IntegerField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(first_viewers__gt=0), name="anonymous_viewer_day_has_somebody"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.first_viewers}"

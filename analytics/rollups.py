@@ -30,6 +30,11 @@ VIEWS = """
       AND (%(users)s::bigint[] IS NULL OR v.user_id = ANY (%(users)s::bigint[]))
 """
 
+# Of deleted users nothing is kept by person, though their viewings may still wait to be folded.
+IS_PRESENT = """
+    NOT EXISTS (SELECT FROM users_user WHERE id = user_id AND deleted_at IS NOT NULL)
+"""
+
 # The contents are collected in the order of viewing: the first and the last are its ends.
 USER_VIEWING = f"""
     SELECT user_id, project_id, views, viewing_seconds, media_viewed,
@@ -45,13 +50,15 @@ USER_VIEWING = f"""
         FROM ({VIEWS}) AS views
         GROUP BY user_id
     ) AS users
+    WHERE {IS_PRESENT}
 """
 
 USER_MEDIA = f"""
     SELECT user_id, min(project_id) AS project_id,
-           array_agg(DISTINCT content_id)::bigint[] AS content_ids
+           array_agg(DISTINCT content_id) AS content_ids
     FROM ({VIEWS}) AS views
     GROUP BY user_id
+    HAVING {IS_PRESENT}
 """
 
 # Month after month, each in the order of users: both indexes grow in pages that are at hand.
@@ -64,25 +71,42 @@ VIEWER_MONTH = f"""
         FROM ({VIEWS}) AS views
         GROUP BY user_id, month
     ) AS months
-    JOIN users_user AS u ON u.id = months.user_id
+    JOIN users_user AS u ON u.id = months.user_id AND u.deleted_at IS NULL
     ORDER BY month, user_id
 """
 
-# A count of the stored months, which are compared with the viewings themselves.
+# A count of the stored months, which are compared with the viewings themselves, and of those that
+# deleted users had.
 VIEWER_DAY = """
-    SELECT m.project_id, m.account_platform_id AS platform_id,
-           (m.first_viewed_at AT TIME ZONE p.time_zone)::date AS day,
-           count(*)::int AS first_viewers
-    FROM analytics_viewermonth AS m
-    JOIN projects_project AS p ON p.id = m.project_id
-    WHERE %(projects)s::bigint[] IS NULL OR m.project_id = ANY (%(projects)s::bigint[])
-    GROUP BY m.project_id, m.account_platform_id, day
+    SELECT project_id, platform_id, day, sum(first_viewers)::int AS first_viewers
+    FROM (
+        SELECT m.project_id, m.account_platform_id AS platform_id,
+               (m.first_viewed_at AT TIME ZONE p.time_zone)::date AS day,
+               count(*) AS first_viewers
+        FROM analytics_viewermonth AS m
+        JOIN projects_project AS p ON p.id = m.project_id
+        GROUP BY m.project_id, m.account_platform_id, day
+        UNION ALL
+        SELECT project_id, platform_id, day, first_viewers FROM analytics_anonymousviewerday
+    ) AS parts
+    WHERE %(projects)s::bigint[] IS NULL OR project_id = ANY (%(projects)s::bigint[])
+    GROUP BY project_id, platform_id, day
 """
 
+# The viewings that are there, those that wait to be folded included, and what was folded.
 VIEWING_DAY = f"""
-    SELECT project_id, platform_id, local_start::date AS day, count(*)::int AS views,
-           sum(watched_seconds) AS viewing_seconds
-    FROM ({VIEWS}) AS views
+    SELECT project_id, platform_id, day, sum(views)::int AS views,
+           sum(viewing_seconds) AS viewing_seconds
+    FROM (
+        SELECT project_id, platform_id, local_start::date AS day, count(*) AS views,
+               sum(watched_seconds) AS viewing_seconds
+        FROM ({VIEWS}) AS views
+        GROUP BY project_id, platform_id, day
+        UNION ALL
+        SELECT project_id, platform_id, day, views, viewing_seconds
+        FROM analytics_anonymousviewing
+        WHERE %(projects)s::bigint[] IS NULL OR project_id = ANY (%(projects)s::bigint[])
+    ) AS parts
     GROUP BY project_id, platform_id, day
 """
 

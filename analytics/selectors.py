@@ -8,36 +8,70 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, Sum
 
-from analytics.models import UserViewing, ViewerDay, ViewerMonth
+from analytics.models import AnonymousViewerDay, UserViewing, ViewerDay, ViewerMonth
 from backoffice.core.figures import Grain
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
-from backoffice.core.periods import Month, Period, midnight
+from backoffice.core.periods import TICK, Month, Period, midnight
 from backoffice.core.scope import Scope
 from users.models import User
+
+# The part of a day that the window's end cuts off; of deleted users all who are of the day.
+VIEWERS_OF_DAY = """
+    SELECT (
+        SELECT count(*) FROM analytics_viewermonth
+        WHERE project_id = %(project)s AND month = %(month)s
+          AND first_viewed_at >= %(start)s AND first_viewed_at < %(end)s
+          AND (%(platforms)s::bigint[] IS NULL
+               OR account_platform_id = ANY (%(platforms)s::bigint[]))
+    ) + (
+        SELECT coalesce(sum(first_viewers), 0) FROM analytics_anonymousviewerday
+        WHERE project_id = %(project)s AND day = %(day)s AND %(start)s < %(end)s
+          AND (%(platforms)s::bigint[] IS NULL OR platform_id = ANY (%(platforms)s::bigint[]))
+    )
+"""
 
 
 def viewers(scope: Scope, window: Period) -> int:
     """
     Return the distinct users with a view in the window, which is a month or the first of one.
 
-    Source: whole local days from the day counts, the last day from the users' first views.
+    Source: whole local days from the day counts, the last day from the users' first views. Of
+    users deleted since, nothing but the day is kept: they count from its beginning.
     """
     last = window.end.astimezone(scope.zone).date()
     month = Month.of(window.start.astimezone(scope.zone).date())
     days = ViewerDay.objects.filter(
         project_id=scope.project_id, day__gte=month.first_day, day__lt=last
     )
-    rest = ViewerMonth.objects.filter(
-        project_id=scope.project_id,
-        month=month.first_day,
-        first_viewed_at__gte=midnight(last, scope.zone),
-        first_viewed_at__lt=window.end,
+    if scope.platform_ids:
+        days = days.filter(platform_id__in=scope.platform_ids)
+    whole = days.aggregate(total=Sum("first_viewers", default=0))["total"]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            VIEWERS_OF_DAY,
+            {
+                "project": scope.project_id,
+                "platforms": scope.platforms,
+                "month": month.first_day,
+                "day": last,
+                "start": midnight(last, scope.zone),
+                "end": window.end,
+            },
+        )
+        (rest,) = cursor.fetchone()
+    return int(whole) + int(rest)
+
+
+def deleted_viewers(scope: Scope, window: Period) -> int:
+    """Return how many of `viewers` were deleted since."""
+    first = Month.of(window.start.astimezone(scope.zone).date()).first_day
+    last = (window.end - TICK).astimezone(scope.zone).date()
+    days = AnonymousViewerDay.objects.filter(
+        project_id=scope.project_id, day__gte=first, day__lte=last
     )
     if scope.platform_ids:
         days = days.filter(platform_id__in=scope.platform_ids)
-        rest = rest.filter(account_platform_id__in=scope.platform_ids)
-    whole = days.aggregate(total=Sum("first_viewers", default=0))["total"]
-    return int(whole) + rest.count()
+    return int(days.aggregate(total=Sum("first_viewers", default=0))["total"])
 
 
 def viewers_in(window: Period, project_id: int, zone: ZoneInfo) -> Q:

@@ -37,6 +37,7 @@ def use_database(url: str | None) -> None:
     os.environ["REQUIRE_SECOND_FACTOR"] = "0"
     # No limit of a day, of requests or of time ends a measurement.
     os.environ["EXPORTS_A_DAY"] = "1000000"
+    os.environ["EXPORT_SECONDS_AT_ONCE"] = "600"
     os.environ["STATEMENT_TIMEOUT_MS"] = "0"
 
     import django

@@ -6,6 +6,7 @@ Locks are taken in one order everywhere: addresses, users by id, then the source
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
@@ -32,6 +33,7 @@ from subscriptions.models import (
     Source,
     Subscription,
 )
+from subscriptions.selectors import ENDED, STORES
 from subscriptions.spans import lock_users, rebuild_spans
 from users.actions import create_user, edit_user, set_password
 from users.models import User
@@ -73,6 +75,10 @@ REPORTED_COLUMNS = (
 
 class BelongsToAnother(Exception):
     """The source is known as another user's; nothing was changed."""
+
+
+class UserIsDeleted(Exception):
+    """What is reported concerns somebody who was deleted; nothing is kept of it."""
 
 
 # --- Users ---------------------------------------------------------------------------------
@@ -238,8 +244,9 @@ def put_subscription(reported: Subscription, *, now: datetime) -> bool:
     Store the subscription as reported, unsaved; return whether it is new.
 
     :raises BelongsToAnother: if it is known with another user.
+    :raises UserIsDeleted: if its user was deleted.
     """
-    lock_users([reported.user_id])
+    _lock_present([reported.user_id])
     known = (
         Subscription.objects.select_for_update()
         .filter(
@@ -264,11 +271,12 @@ def put_subscriptions(reported: Sequence[Subscription], *, now: datetime) -> int
     """
     Store subscriptions of one project and provider as reported, unsaved; return how many changed.
 
-    A handful of statements for all. What is known with another user is left as it is.
+    A handful of statements for all. What is known with another user is left as it is, and what
+    concerns somebody deleted is passed over.
     """
     if not reported:
         return 0
-    lock_users([row.user_id for row in reported])
+    gone = _lock_users([row.user_id for row in reported])
     first = reported[0]
     known_rows = Subscription.objects.select_for_update().filter(
         project_id=first.project_id,
@@ -279,6 +287,8 @@ def put_subscriptions(reported: Sequence[Subscription], *, now: datetime) -> int
     new, changed = [], []
     for row in reported:
         before = known.get(row.reference)
+        if row.user_id in gone:
+            continue
         if before and (before.user_id != row.user_id or _is_older(row, before)):
             continue
         row.status_since = _since(before, row, now=now)
@@ -305,6 +315,7 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     Whoever is given a new one is told by mail.
 
     :raises BelongsToAnother: if it is known with another buyer.
+    :raises UserIsDeleted: if its buyer or its recipient was deleted, by whatever name reported.
     """
     address = reported.recipient_email_key
     if reported.recipient_email_key:
@@ -317,7 +328,7 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     before = same.values_list("access_user", flat=True).first()
     named = (reported.user_id, reported.recipient_id, before)
     concerned = sorted({user_id for user_id in named if user_id is not None})
-    lock_users(concerned)
+    _lock_present(concerned)
     known = same.select_for_update().first()
     _check_same_user(known, reported)
     if _is_older(reported, known):
@@ -339,18 +350,18 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     One for an address (`email_key`) goes to the account of the address, or waits.
 
     :raises BelongsToAnother: if it is known with another user.
+    :raises UserIsDeleted: if its user was deleted, by whatever name reported.
     """
     if reported.email_key:
         reported.user = _account_of(reported.project_id, reported.email_key)
         if reported.user is not None:
             reported.email_key = ""
     concerned = [reported.user_id] if reported.user_id else []
-    lock_users(concerned)
-    known = (
-        FreeCopy.objects.select_for_update()
-        .filter(project_id=reported.project_id, reference=reported.reference)
-        .first()
-    )
+    _lock_present(concerned)
+    same = FreeCopy.objects.filter(project_id=reported.project_id)
+    if same.filter(reference=erased_reference(reported.reference)).exists():
+        raise UserIsDeleted
+    known = same.select_for_update().filter(reference=reported.reference).first()
     if known is not None and known.user_id is not None:
         _check_same_user(known, reported)
     derive_free_copy(reported)
@@ -399,10 +410,124 @@ def give_free_copy(
         },
     )
     if with_mail:
-        mail_free_copy(free_copy, user, now=now)
+        mail_free_copy(free_copy, now=now)
     return free_copy
 
 
+def _lock_present(user_ids: Sequence[int]) -> None:
+    """
+    Lock the users' rows.
+
+    :raises UserIsDeleted: if one of them was deleted, perhaps while this waited for the lock.
+    """
+    if _lock_users(user_ids):
+        raise UserIsDeleted
+
+
+def _lock_users(user_ids: Sequence[int]) -> set[int]:
+    """Lock the users' rows in the order of their keys; return those who were deleted."""
+    users = User.objects.filter(pk__in=user_ids).order_by("pk").select_for_update()
+    return {pk for pk, deleted_at in users.values_list("pk", "deleted_at") if deleted_at}
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPayments:
+    """What is left of a deleted user's payments: what an invoice needs, and no more."""
+
+    subscriptions: int
+    purchases: int
+
+
+@transaction.atomic
+def forget_payer(*, user: User, address: str, at: datetime) -> KeptPayments:
+    """
+    End what the deleted user holds, and erase what its invoices do not need.
+
+    Called by the deletion, which holds the user's row and has written the instant there.
+
+    :param address: the `email_key` that the user had.
+    :param at: the instant of the deletion, to the second.
+    """
+    subscriptions = list(
+        Subscription.objects.select_for_update(of=("self",))
+        .filter(user=user)
+        .select_related("project")
+        .order_by("pk")
+    )
+    for subscription in subscriptions:
+        _end_subscription(subscription, at=at)
+    purchases = list(
+        Purchase.objects.select_for_update(of=("self",))
+        .filter(Q(user=user) | Q(access_user=user))
+        .select_related("offer", "user", "recipient")
+        .order_by("pk")
+    )
+    for purchase in purchases:
+        if purchase.access_user_id == user.pk and _is_open(purchase, at):
+            purchase.expires_at = at
+            derive_purchase(purchase)
+            purchase.save()
+    copies = FreeCopy.objects.select_for_update(of=("self",)).filter(user=user)
+    for free_copy in copies.select_related("project", "user").order_by("pk"):
+        if _is_open(free_copy, at):
+            free_copy.revoked_at = at
+        free_copy.reference = erased_reference(free_copy.reference)
+        derive_free_copy(free_copy)
+        free_copy.save()
+    _forget_address(user.project_id, address)
+    rebuild_spans([user.pk], now=at)
+    bought = sum(purchase.user_id == user.pk for purchase in purchases)
+    return KeptPayments(len(subscriptions), bought)
+
+
+def erased_reference(reference: str) -> str:
+    """Return what is kept of the platform's name of a deleted user's free copy: a keyed hash."""
+    key = "subscriptions.actions free copy"
+    return salted_hmac(key, reference, algorithm="sha256").hexdigest()
+
+
+def _end_subscription(subscription: Subscription, *, at: datetime) -> None:
+    subscription.cancel_reason = ""
+    if _is_open(subscription, at) or subscription.status not in ENDED:
+        subscription.ended_at = _end_of(subscription, at=at)
+        if subscription.provider not in STORES:
+            never_opened = subscription.status == Subscription.Status.INCOMPLETE
+            subscription.status = (
+                Subscription.Status.INCOMPLETE_EXPIRED
+                if never_opened
+                else Subscription.Status.CANCELED
+            )
+            subscription.status_since = at
+    derive_subscription(subscription)
+    subscription.save()
+
+
+def _end_of(subscription: Subscription, *, at: datetime) -> datetime:
+    """Return when it ended, the deletion at the latest; what gave no access gives none."""
+    is_access = subscription.access_start is not None
+    ends = [subscription.access_end if is_access else subscription.started_at]
+    return min(end for end in [*ends, subscription.ended_at, at] if end is not None)
+
+
+def _is_open(source: Source, at: datetime) -> bool:
+    return source.access_start is not None and (
+        source.access_end is None or source.access_end > at
+    )
+
+
+def _forget_address(project_id: int, address: str) -> None:
+    """Erase the address where something waits for it: who had it registered, and is gone."""
+    if not address:
+        return
+    waiting = Purchase.objects.filter(project_id=project_id, recipient_email_key=address)
+    waiting.update(recipient_email_key="")
+    FreeCopy.objects.filter(project_id=project_id, email_key=address).update(email_key="")
+
+
+# --- What follows from a source ------------------------------------------------------------
 def derive_subscription(subscription: Subscription) -> None:
     """Set the access columns that follow from what was reported."""
     access = subscription_entitlement(subscription, grace_days=subscription.project.grace_days)

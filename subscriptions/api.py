@@ -16,6 +16,7 @@ from backoffice.projects.api import PlatformRequest
 from backoffice.projects.models import Project
 from subscriptions.actions import (
     BelongsToAnother,
+    UserIsDeleted,
     put_free_copy,
     put_offer,
     put_purchase,
@@ -33,12 +34,9 @@ from subscriptions.schemas import (
     SubscriptionPut,
 )
 from users.models import User
+from users.selectors import deleted_among
 
 router = Router(tags=["Offers, subscriptions, purchases"])
-
-
-class UserIsDeleted(Exception):
-    """What is reported concerns somebody who was deleted: it is accepted, nothing is kept."""
 
 
 @router.put(
@@ -208,14 +206,15 @@ def _user(project: Project, public_id: str, *, field: str = "user") -> User:
     :raises UserIsDeleted: if there was.
     """
     try:
-        user = User.objects.of(project).filter(public_id=UUID(public_id)).first()
-    except ValueError:
-        user = None
-    if user is None:
-        raise invalid({field: "This project has no such user."})
-    if user.deleted_at is not None:
+        user_id = UUID(public_id)
+    except ValueError as error:
+        raise invalid({field: "This project has no such user."}) from error
+    user = User.objects.of(project).filter(public_id=user_id).first()
+    if user is not None and user.deleted_at is None:
+        return user
+    if user is not None or deleted_among([str(user_id)], project_id=project.pk):
         raise UserIsDeleted
-    return user
+    raise invalid({field: "This project has no such user."})
 
 
 def _user_or_address(project: Project, name: str, *, field: str) -> tuple[User | None, str]:

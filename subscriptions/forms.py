@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
@@ -142,7 +143,11 @@ class NewFreeCopyForm(FreeCopyChangeForm):
     """A free copy for an address, with or without an account."""
 
     email = forms.CharField(label=_("E-mail"), max_length=validation.LONGEST_EMAIL)
-    field_order = ("email", "offer", "days", "activate_by")
+    mail = forms.BooleanField(label=_("Tell by mail"), required=False, initial=True)
+    language = forms.ChoiceField(
+        label=_("Language of the mail"), required=False, choices=settings.LANGUAGES
+    )
+    field_order = ("email", "offer", "days", "activate_by", "mail", "language")
 
     def clean_email(self) -> str:
         return validation.clean_email(self.cleaned_data["email"])

@@ -19,6 +19,7 @@ from subscriptions.actions import (
     put_offer,
     put_purchase,
 )
+from subscriptions.mails import mail_free_copy, remind_of_gift
 from subscriptions.models import FreeCopy, GivenState, Offer, Provider, Purchase
 from subscriptions.spans import lock_users
 
@@ -91,10 +92,16 @@ def send_free_copy(
     offer: Offer | None,
     days: int,
     activate_by: datetime | None,
+    with_mail: bool,
+    language: str,
     actor: Actor,
     now: datetime,
 ) -> FreeCopy:
-    """Give access to an address: to its account, or to the account that it will have."""
+    """
+    Give access to an address: to its account, or to the account that it will have.
+
+    :param language: of the mail to an address without an account.
+    """
     free_copy = FreeCopy(
         project=project,
         email_key=email_key(email),
@@ -112,7 +119,23 @@ def send_free_copy(
         now,
         data={"offer": offer.reference if offer else "", "days": days},
     )
+    if with_mail:
+        mail_free_copy(free_copy, address=email, language=language, now=now)
     return free_copy
+
+
+@transaction.atomic
+def remind_of_free_copy(*, free_copy: FreeCopy, actor: Actor, now: datetime) -> None:
+    """
+    Send the mail once more.
+
+    :raises NotPossible: unless the copy waits to be activated.
+    """
+    free_copy = _held(free_copy)
+    if free_copy.given_state(now) != GivenState.PENDING:
+        raise NotPossible
+    mail_free_copy(free_copy, address=free_copy.email_key, now=now)
+    _record_given(AuditEvent.Kind.FREE_COPY_TOLD, free_copy, actor, now, data={})
 
 
 @transaction.atomic
@@ -206,6 +229,20 @@ def revoke_gift(*, gift: Purchase, actor: Actor, now: datetime) -> Purchase:
     put_purchase(gift, now=now)
     _record_given(AuditEvent.Kind.GIFT_REVOKED, gift, actor, now, data={})
     return gift
+
+
+@transaction.atomic
+def remind_recipient(*, gift: Purchase, actor: Actor, now: datetime) -> None:
+    """
+    Send the mail about a gift once more.
+
+    :raises NotPossible: unless the gift waits for its recipient.
+    """
+    gift = _held_gift(gift)
+    if gift.given_state(now) != GivenState.PENDING:
+        raise NotPossible
+    remind_of_gift(gift, gift.recipient_email_key, now=now)
+    _record_given(AuditEvent.Kind.GIFT_TOLD, gift, actor, now, data={})
 
 
 def _held_gift(gift: Purchase) -> Purchase:

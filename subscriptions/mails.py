@@ -5,7 +5,7 @@ from typing import Final
 
 from backoffice.jobs.mailing import post
 from backoffice.jobs.models import Mail
-from backoffice.projects.models import Platform
+from backoffice.projects.models import Project
 from subscriptions.models import FreeCopy, Purchase
 from users.models import User
 
@@ -13,19 +13,26 @@ from users.models import User
 _NEWS_FOR: Final = timedelta(days=1)
 
 
-def mail_free_copy(free_copy: FreeCopy, user: User, *, now: datetime) -> Mail:
-    """Tell the user of the free copy."""
+def mail_free_copy(
+    free_copy: FreeCopy, *, address: str = "", language: str = "", now: datetime
+) -> Mail:
+    """
+    Tell of a free copy: its user, or the address that has no account yet.
+
+    :param language: of an address; a user has one.
+    """
+    user, project = free_copy.user, free_copy.project
     return post(
         Mail.Kind.FREE_COPY,
-        project=user.project,
-        email=user.email,
-        language=user.language,
+        project=project,
+        email=user.email if user else address,
+        language=user.language if user else language,
         values={
-            "offer": free_copy.offer.name if free_copy.offer else user.project.name,
+            "offer": free_copy.offer.name if free_copy.offer else project.name,
             "days": str(free_copy.days),
-            "url": user.platform.home_url,
+            "url": _home_of(user, project),
         },
-        target_user=user.public_id,
+        target_user=user.public_id if user else None,
         now=now,
     )
 
@@ -39,18 +46,27 @@ def mail_gift(purchase: Purchase, address: str, *, now: datetime) -> Mail | None
     is_gift = purchase.type == Purchase.Type.GIFT and purchase.status == Purchase.Status.ACTIVE
     if not is_gift or purchase.purchased_at <= now - _NEWS_FOR:
         return None
-    recipient = purchase.recipient
-    platforms = Platform.objects.filter(project_id=purchase.project_id).order_by("pk")
-    platform = recipient.platform if recipient else platforms.first()
+    return remind_of_gift(purchase, address, now=now)
+
+
+def remind_of_gift(gift: Purchase, address: str, *, now: datetime) -> Mail:
+    """Tell the recipient of a gift, or the address that has no account yet."""
+    recipient = gift.recipient
     return post(
         Mail.Kind.GIFT,
-        project=purchase.project,
+        project=gift.project,
         email=recipient.email if recipient else address,
         language=recipient.language if recipient else "",
         values={
-            "offer": purchase.offer.name if purchase.offer else purchase.project.name,
-            "url": platform.home_url if platform else "",
+            "offer": gift.offer.name if gift.offer else gift.project.name,
+            "url": _home_of(recipient, gift.project),
         },
         target_user=recipient.public_id if recipient else None,
         now=now,
     )
+
+
+def _home_of(user: User | None, project: Project) -> str:
+    """Return the home page of the user's platform, or of the project's first one."""
+    platform = user.platform if user else project.platforms.order_by("pk").first()
+    return platform.home_url if platform else ""

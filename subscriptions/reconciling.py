@@ -16,7 +16,12 @@ from django.db.models import Q
 
 from backoffice.core.text import email_key
 from subscriptions.accounts import stripe_gateway
-from subscriptions.actions import BelongsToAnother, put_purchase, put_subscriptions
+from subscriptions.actions import (
+    BelongsToAnother,
+    UserIsDeleted,
+    put_purchase,
+    put_subscriptions,
+)
 from subscriptions.models import (
     Offer,
     ProviderAccount,
@@ -42,7 +47,6 @@ from subscriptions.providers.stripe import (
     subscription_report,
 )
 from subscriptions.webhooks import (
-    UserIsDeleted,
     check_not_deleted,
     known_customers,
     offers_by_product,
@@ -255,7 +259,7 @@ class _Comparison:
             row = purchase_row(self.account, report, user, asked_at=asked_at, offers=offers)
             try:
                 sync.changed += put_purchase(row, now=self.clock())
-            except BelongsToAnother:
+            except (BelongsToAnother, UserIsDeleted):
                 sync.skipped += 1
 
     def _note_first_payments(self, first: Mapping[str, datetime]) -> None:

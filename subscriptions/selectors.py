@@ -27,6 +27,11 @@ Kind = AccessSpan.Kind
 
 TRIAL_ENDING = timedelta(days=3)
 
+# States in which nothing will ever be charged again.
+ENDED = frozenset({Subscription.Status.CANCELED, Subscription.Status.INCOMPLETE_EXPIRED})
+# Whose customers cancel with the store itself: nobody else can.
+STORES = frozenset({Provider.GOOGLE, Provider.APPLE})
+
 
 @dataclass(frozen=True, slots=True)
 class SpanCounts:
@@ -598,6 +603,12 @@ def sources_of(user_id: int) -> Sources:
         list(purchases.select_related("offer", "user").order_by("-purchased_at", "-pk")),
         list(free_copies.order_by("-sent_at", "-pk")),
     )
+
+
+def charged_subscriptions(user_ids: Sequence[int], *, now: datetime) -> QuerySet[Subscription]:
+    """Return the subscriptions of these users for which somebody may still be charged."""
+    may_go_on = Q(ended_at=None) | Q(ended_at__gt=now)
+    return Subscription.objects.filter(may_go_on, user_id__in=user_ids).exclude(status__in=ENDED)
 
 
 def offers_of(project_id: int) -> list[Offer]:

@@ -20,6 +20,9 @@ from subscriptions.views.notifications import (
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
 from subscriptions.views.payments import PurchaseList, SubscriptionList
 
+"""Addresses of what users pay for."""
+
+
 app_name = "subscriptions"
 
 urlpatterns = [

@@ -27,6 +27,7 @@ from subscriptions.accounts import (
 )
 from subscriptions.actions import (
     BelongsToAnother,
+    UserIsDeleted,
     forgotten_reference,
     put_purchase,
     put_subscription,
@@ -52,6 +53,7 @@ from subscriptions.providers.reports import (
     SubscriptionReport,
 )
 from users.models import User
+from users.selectors import deleted_among
 
 _State = ProviderEvent.State
 _Subject = ProviderEvent.Subject
@@ -94,10 +96,6 @@ UNPAID_YET: Final = {
 
 class AlreadyAssigned(Exception):
     """The customer is somebody already, or was deleted."""
-
-
-class UserIsDeleted(Exception):
-    """It concerns somebody who was deleted: nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,8 +500,6 @@ def match(account: ProviderAccount, report: CustomerReport, *, now: datetime) ->
         if known.user_id is not None:
             return known
     user, matched_by = find_user(account.project_id, report)
-    if user is not None and user.deleted_at is not None:
-        raise UserIsDeleted
     customer, _is_new = ProviderCustomer.objects.get_or_create(
         project_id=account.project_id,
         provider=account.provider,
@@ -517,14 +513,21 @@ def match(account: ProviderAccount, report: CustomerReport, *, now: datetime) ->
 
 
 def find_user(project_id: int, report: CustomerReport) -> tuple[User | None, str]:
-    """Return the user of the project who fits, and by what; a stub for a deleted one."""
+    """
+    Return the user of the project who fits, and by what.
+
+    :raises UserIsDeleted: if the id that the platform left there is somebody's who was deleted.
+    """
     users = User.objects.filter(project_id=project_id)
     try:
-        by_id = users.filter(public_id=UUID(report.user)).first() if report.user else None
+        public_id = UUID(report.user) if report.user else None
     except ValueError:
-        by_id = None
-    if by_id is not None:
+        public_id = None
+    by_id = users.filter(public_id=public_id).first() if public_id else None
+    if by_id is not None and by_id.deleted_at is None:
         return by_id, ProviderCustomer.MatchedBy.USER_ID
+    if by_id or (public_id and deleted_among([str(public_id)], project_id=project_id)):
+        raise UserIsDeleted
     key = email_key(report.email)
     by_email = users.filter(email_key=key, deleted_at=None).first() if key else None
     return by_email, ProviderCustomer.MatchedBy.EMAIL if by_email else ""

@@ -3,6 +3,7 @@ Changes of users. Whoever creates a user calls `subscriptions.actions.register_u
 changes an address `subscriptions.actions.change_user`: gifts may be waiting for it.
 """
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -18,6 +19,7 @@ from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key, name_sort_key, search_text
 from backoffice.core.tokens import hash_of_token, new_token, owner_of_token
+from backoffice.projects.actions import forget_answers
 from backoffice.projects.models import Platform, Project
 from users.models import DeviceSession, PasswordReset, ResetRequest, User, UserSearch
 from users.proof import Limit, count_attempt, seconds_to_wait
@@ -151,6 +153,41 @@ def set_password(
         data={"fields": ["password"]},
     )
     return ended
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+COUNT_DELETION = """
+    UPDATE users_registrationday AS d SET deleted = d.deleted + 1
+    WHERE d.project_id = %(project)s AND d.platform_id = %(platform)s AND d.day = %(day)s
+"""
+
+
+@transaction.atomic
+def erase_identity(*, user: User, at: datetime) -> None:
+    """
+    Leave a stub of the user: when, on which platform and in which country there was an account.
+
+    Called by the deletion, which holds the user's row. The stub has another public id, so that
+    nothing which knew the old one leads to it.
+
+    :param at: the instant of the deletion, to the second.
+    """
+    forget_answers([user.public_id])
+    user.public_id = uuid.uuid4()
+    user.email = user.first_name = user.last_name = user.language = user.password = ""
+    user.email_key = user.sort_name = ""
+    user.custom = {}
+    user.password_changed_at, user.must_change_password = None, False
+    user.version = 1
+    user.deleted_at = at
+    user.modified_at = max(at, user.registered_at)
+    user.save()
+    UserSearch.objects.filter(user=user).delete()
+    DeviceSession.objects.filter(user=user).delete()
+    forget_resets(user)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_DELETION, _registration_of(user))
 
 
 # --- Device sessions -----------------------------------------------------------------------
@@ -372,17 +409,14 @@ def keep_words(user: User) -> None:
 
 def count_registration(user: User, *, deleted: int = 0) -> None:
     """Add the account to its platform's local day; `deleted` is 1 for one that is a stub."""
-    day = user.registered_at.astimezone(user.project.zone).date()
     with connection.cursor() as cursor:
-        cursor.execute(
-            COUNT_REGISTRATION,
-            {
-                "project": user.project_id,
-                "platform": user.platform_id,
-                "day": day,
-                "deleted": deleted,
-            },
-        )
+        cursor.execute(COUNT_REGISTRATION, _registration_of(user) | {"deleted": deleted})
+
+
+def _registration_of(user: User) -> dict[str, Any]:
+    """Return the key of the day count in which the account stands."""
+    day = user.registered_at.astimezone(user.project.zone).date()
+    return {"project": user.project_id, "platform": user.platform_id, "day": day}
 
 
 def _save_or_refuse(user: User) -> None:

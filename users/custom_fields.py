@@ -26,7 +26,7 @@ class FieldInUse(Exception):
 
 
 def is_used(field: CustomField) -> bool:
-    """Tell whether any user has a value of the field. Reads all users if nobody has."""
+    """Tell whether any user has a value of the field. Reads all users if nobody has: seconds."""
     return User.objects.filter(project_id=field.project_id, custom__has_key=field.key).exists()
 
 

@@ -1,7 +1,7 @@
 """What the Users page and its files may be narrowed by, every filter written out."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from analytics.selectors import viewers_in
+from analytics.selectors import deleted_viewers, viewers_in
 from backoffice.core.figures import Counted, Grain
 from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesField
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
@@ -357,6 +357,9 @@ class UserFilter(ChartFilter):
     elapsed = django_filters.ChoiceFilter(choices=[("1", "1")], method="keep_all")
     sort = django_filters.ChoiceFilter(choices=SORT_CHOICES, method="keep_all")
 
+    chosen: Collection[UUID] | None = None
+    """Public ids: a selection by hand is no part of the address."""
+
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         super().__init__(data, viewpoint=viewpoint)
         project = viewpoint.project
@@ -404,9 +407,10 @@ class UserFilter(ChartFilter):
 
     @cached_property
     def rows(self) -> UserQuerySet:
-        """The users that the list shows, in no order."""
+        """The users that the list shows, in no order; of those chosen by hand, if some are."""
         users: UserQuerySet = self.qs
-        return users.present()
+        present = users.present()
+        return present if self.chosen is None else present.filter(public_id__in=self.chosen)
 
     def filter_queryset(self, queryset: UserQuerySet) -> UserQuerySet:
         users: UserQuerySet = super().filter_queryset(queryset)
@@ -458,7 +462,11 @@ class UserFilter(ChartFilter):
         counted = self.qs.aggregate(
             total=Count("pk", filter=Q(deleted_at=None)), deleted=Count("deleted_at")
         )
-        return Totals(counted["total"], counted["deleted"])
+        deleted = counted["deleted"]
+        if self.values["counted"] == Counted.VIEWERS and not self.instants:
+            # No row says who they were.
+            deleted += deleted_viewers(self.scope, self.window)
+        return Totals(counted["total"], deleted)
 
     @property
     def _is_search_alone(self) -> bool:
@@ -623,8 +631,8 @@ class ImpersonationFilter(RegisterFilter):
     mode = django_filters.MultipleChoiceFilter(
         label=gettext_lazy("Mode"), choices=Impersonation.Mode.choices
     )
-    state = django_filters.ChoiceFilter(
-        label=gettext_lazy("State"), choices=ImpersonationState.choices, method="in_state"
+    state = django_filters.MultipleChoiceFilter(
+        label=gettext_lazy("State"), choices=ImpersonationState.choices, method="in_states"
     )
 
     class Meta(RegisterFilter.Meta):
@@ -633,7 +641,10 @@ class ImpersonationFilter(RegisterFilter):
     def by_whom(self, rows: ImpersonationQuerySet, _name: str, part: str) -> ImpersonationQuerySet:
         return rows.filter(Q(staff__name__icontains=part) | Q(staff__email__icontains=part))
 
-    def in_state(
-        self, rows: ImpersonationQuerySet, _name: str, state: str
+    def in_states(
+        self, rows: ImpersonationQuerySet, _name: str, states: list[str]
     ) -> ImpersonationQuerySet:
-        return rows.in_state(state, self.now)
+        found = rows.none()
+        for state in states:
+            found |= rows.in_state(state, self.now)
+        return found

@@ -17,9 +17,10 @@ from backoffice.core.passwords import LONGEST as LONGEST_PASSWORD
 from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
 from subscriptions.models import Offer
-from users.custom_fields import choices_held, is_used
-from users.models import CustomField, Impersonation, User, UserImport
-from users.resources import BasicResource, CompleteResource, columns_of
+from users.custom_fields import choices_held
+from users.deletion import ASK_NUMBER_ABOVE, Preview
+from users.models import CustomField, Deletion, Impersonation, User, UserImport
+from users.resources import CompleteResource, ImportResource, columns_of
 
 LONGEST_NAME = 150
 # What the editor saw of each field comes back with it: `initial-<field>`.
@@ -88,6 +89,9 @@ class UserForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if "version" in self.errors:
+            # Nobody sees a hidden field's error.
+            self.add_error(None, _("Open the form again: it does not say what it changes."))
         for field in self.custom_fields:
             value = cleaned.get(field.key)
             # What stands there stays, also where the field has become stricter since.
@@ -344,7 +348,7 @@ OTHER_NAMES = frozenset(
     """
     project_id content_id content_name content_type content_seconds percent_viewed viewed_at
     hardware_type hardware os browser views date
-    offer free_copy_days password is_staff custom
+    password is_staff custom ignore refused_line refused_reason
     active_cumulative active_end_of_day registered
     version reason mode ticket file project days invite mail reset next new csrfmiddlewaretoken
     """.split()  # noqa: SIM905  # A list of words reads best as words.
@@ -358,7 +362,8 @@ class CustomFieldForm(forms.Form):
     """
     One sign-up field: `key`, `type`, `label_<language>` for each language of the project.
 
-    Key and type of a field of which users have values are shown, and cannot be changed.
+    Whether users have values of it, so that key and type must stay, is asked by `edit_field`:
+    that may mean reading all of them.
     """
 
     key = forms.RegexField(
@@ -410,13 +415,14 @@ class CustomFieldForm(forms.Form):
                 required=number == 0,
             )
         self.order_fields(["key", *(f"label_{language}" for language in languages)])
-        if field is not None and is_used(field):
-            for name in ("key", "type"):
-                self.fields[name].disabled = True
-                self.fields[name].help_text = _("Users have values of it: this stays as it is.")
+        if field is not None:
+            fixed = _("Stays as it is once a user has filled it in.")
+            self.fields["key"].help_text = self.fields["type"].help_text = fixed
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
+        if self.field is not None and key == self.field.key:
+            return key
         if key in {other.key for other in self.others}:
             raise ValidationError(_("Another field of this project has this key."))
         if key.strip("_") in _names_of_columns():
@@ -478,7 +484,8 @@ class CustomFieldForm(forms.Form):
 
     def _check_label(self, language: str, cleaned: dict[str, Any]) -> None:
         name = f"label_{language}"
-        if not cleaned.get(name):
+        stands = self.field.labels.get(language) if self.field else None
+        if not cleaned.get(name) or cleaned[name] == stands:
             return
         try:
             cleaned[name] = validation.clean_text(cleaned[name])
@@ -494,8 +501,9 @@ class CustomFieldForm(forms.Form):
 
 def _names_of_columns() -> frozenset[str]:
     """Return what files and imports call their columns, headings in both languages included."""
-    columns = [*columns_of(BasicResource), *columns_of(CompleteResource)]
+    columns = [*ImportResource.fields.values(), *columns_of(CompleteResource)]
     names = OTHER_NAMES | {column.column_name for column in columns}
+    names |= {_as_name(heading) for column in columns for heading in column.also}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             names |= {_as_name(str(column.label)) for column in columns}
@@ -505,6 +513,54 @@ def _names_of_columns() -> frozenset[str]:
 def _as_name(words: str) -> str:
     """Return the words as a key would write them: "Prénom" gives "prenom"."""
     return "_".join("".join(c if c.isalnum() else " " for c in fold(words)).split())
+
+
+# --- Deletion ------------------------------------------------------------------------------
+
+
+class DeletionForm(forms.Form):
+    """
+    The last question before users are deleted.
+
+    `version` stands for what was shown: only that is deleted.
+    """
+
+    mode = forms.ChoiceField(
+        label=_("Subscriptions with Stripe"),
+        choices=Deletion.Mode,
+        initial=Deletion.Mode.CANCEL,
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    number = forms.CharField(
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    version = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, shown: Preview, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.users = shown.users
+        if not shown.at_stripe:
+            del self.fields["mode"]
+        if shown.users <= ASK_NUMBER_ABOVE:
+            del self.fields["number"]
+        else:
+            words = _("Type %(n)s, the number of users to delete")
+            self.fields["number"].label = words % {"n": shown.users}
+
+    @property
+    def chosen_mode(self) -> str:
+        """What is to become of what Stripe charges; of a valid form."""
+        return str(self.cleaned_data.get("mode") or Deletion.Mode.CANCEL)
+
+    def clean_number(self) -> str:
+        text: str = self.cleaned_data["number"]
+        # Thousands may be set apart as the page sets them.
+        digits = "".join(character for character in text if character not in ",.'’ \u00a0\u202f")
+        if digits != str(self.users):
+            raise ValidationError(_("This is not the number of users to delete."))
+        return text
 
 
 # --- Impersonation -------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Self
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -231,6 +232,50 @@ class RegistrationDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.registered}"
+
+
+class Deletion(models.Model):
+    """
+    One act of deleting users: the set as it was previewed, until it is done; then its receipt.
+
+    The members are gone from here with the last of them. What remains are sums.
+    """
+
+    class Mode(models.TextChoices):
+        CANCEL = "cancel", _("Cancel them now")
+        KEEP = "keep", _("Leave them as they are")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+")
+    # Who previewed it, and alone may confirm it.
+    staff_member = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_index=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    mode = models.CharField(max_length=6, choices=Mode, default=Mode.CANCEL)
+    # Keys of the members, ascending.
+    user_ids = ArrayField(models.BigIntegerField(), default=list, blank=True)
+    # So many of them, from the first on, are deleted to the last of their viewings.
+    position = models.IntegerField(default=0)
+    # Of the members' running subscriptions, as they were previewed.
+    fingerprint = models.CharField(max_length=64, blank=True)
+    # The contents that the members have viewed, ascending, until they are counted.
+    content_ids = ArrayField(models.BigIntegerField(), default=list, blank=True)
+    # Counts by the names of users.deletion.Sums.
+    sums = models.JSONField(default=dict)
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(finished_at=None)
+                | Q(confirmed_at__isnull=False, user_ids=[], content_ids=[]),
+                name="deletion_names_nobody_when_done",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"deletion {self.id}"
 
 
 class DeviceSession(models.Model):
@@ -523,7 +568,7 @@ class ImpersonationState(models.TextChoices):
 
     WAITING = "waiting", _("Ticket handed out")
     RUNNING = "running", _("Goes on")
-    ENDED = "ended", _("Ended")
+    ENDED = "ended", pgettext_lazy("an impersonation", "Ended")
     UNUSED = "unused", _("Ticket never redeemed")
 
 

@@ -1,17 +1,19 @@
-"""Questions about accounts: how many were created, their sign-up fields, sessions and resets."""
+"""Questions about accounts: how many were created, which are gone, their fields and sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
 from django.db.models import F
 
+from backoffice.audit.models import AuditEvent
+from backoffice.audit.selectors import targets_of
 from backoffice.core.running_counts import accumulate, bucket_days, edges_of
 from backoffice.core.scope import Scope
 from backoffice.core.tokens import hash_of_token, owner_of_token
 from backoffice.projects.models import Project
-from users.models import CustomField, DeviceSession, PasswordReset, RegistrationDay
+from users.models import CustomField, DeviceSession, PasswordReset, RegistrationDay, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +136,12 @@ def live_reset(project: Project, token: str, *, now: datetime) -> PasswordReset 
         token_hash=hash_of_token(token),
         expires_at__gt=now,
     ).first()
+
+
+def deleted_among(public_ids: Iterable[str], *, project_id: int) -> set[str]:
+    """
+    Return those of the ids, in their usual form, that belonged to users deleted since.
+
+    A stub has another id: the audit trail alone still knows whom a platform speaks of.
+    """
+    return targets_of(AuditEvent.Kind.USER_DELETED, public_ids, target=User, project_id=project_id)

@@ -1,25 +1,84 @@
-"""What the queue calls about users."""
+"""What the queue calls about users, and their jobs."""
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 from procrastinate.contrib.django import app
 
+from analytics.anonymising import fold_viewings, viewings_of
 from backoffice.core.permissions import Permission
 from backoffice.jobs.models import Job
-from backoffice.jobs.running import Running, job
+from backoffice.jobs.running import JobFailed, Running, job
 from users.actions import SEND_RESET_TASK
+from users.deletion import FOLD_TASK, JOB, carry_out
 from users.exports import EXPORT_JOB, build_export
 from users.imports.applying import apply
 from users.imports.checking import check
 from users.imports.expiry import expire_imports
 from users.imports.undoing import undo
 from users.mailing import answer_reset_request
-from users.models import UserImport
+from users.models import Deletion, UserImport
+
+UNKNOWN = gettext_noop("What was to be deleted is not known any more. Choose the users again.")
+
+
+def _receipt(of: Job) -> str:
+    """Return where the deletion of a job is seen, before and after its end."""
+    deletion = Deletion.objects.filter(job=of).first()
+    return reverse("users:deleted", args=[deletion.pk]) if deletion else ""
+
+
+def _deleted_in_words(result: Mapping[str, Any]) -> str:
+    users = result.get("users", 0)
+    return ngettext("%(n)s user deleted.", "%(n)s users deleted.", users) % {"n": users}
+
+
+@job(
+    JOB,
+    label=_("Delete users"),
+    permission=Permission.USERS_DELETE,
+    address=_receipt,
+    outcome=_deleted_in_words,
+)
+def delete_users(running: Running) -> dict[str, Any]:
+    """Delete the users of a confirmed preview; return the sums of its receipt."""
+    deletion = Deletion.objects.filter(pk=running.arguments["deletion"]).first()
+    if deletion is None:
+        raise JobFailed(UNKNOWN)
+    members = deletion.user_ids[deletion.position :]
+    progress = Progress(running, total=len(members) + viewings_of(members))
+    done = carry_out(
+        deletion=deletion, actor=running.recorded_actor, now=running.now, on_progress=progress
+    )
+    return dict(done.sums)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells the job's row how far it is, about once a second."""
+
+    running: Running
+    total: int
+    _told_at: float = field(default=0.0, init=False)
+
+    def __call__(self, done: int) -> None:
+        at = time.monotonic()
+        if at - self._told_at >= 1:
+            self._told_at = at
+            self.running.progress(done=done, total=max(done, self.total))
+
+
+@app.task(name=FOLD_TASK)
+def fold(*, user_id: int, project_id: int) -> None:
+    """Fold what is left of a deleted user's viewings."""
+    while fold_viewings(user_id, project_id=project_id) is not None:
+        pass
 
 
 @app.task(name=SEND_RESET_TASK)

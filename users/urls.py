@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from users.views.deletion import Deleted, DeleteUser, DeleteUsers
 from users.views.device_sessions import EndSessions
 from users.views.edit import Edit
 from users.views.fields import (
@@ -13,10 +14,10 @@ from users.views.fields import (
     RestoreField,
 )
 from users.views.free_copy import GiveFreeCopy
+from users.views.help import Help
 from users.views.impersonation import Impersonate, ImpersonationRegister, SwitchImpersonation
 from users.views.password import Password
 from users.views.profile import Profile
-from users.views.to_come import Delete
 from users.views.user_files import (
     BasicExport,
     BasicSheet,
@@ -36,11 +37,12 @@ from users.views.user_import import (
 )
 from users.views.user_list import UserList
 from users.views.user_new import NewUser
-from users.views.viewing_files import ViewingExport, ViewingGraphExport
+from users.views.viewing_files import ViewingExport, ViewingGraphExport, ViewingSheet
 
 app_name = "users"
 
 urlpatterns = [
+    path("help/", Help.as_view(), name="help"),
     path("users/", UserList.as_view(), name="list"),
     path("users/new/", NewUser.as_view(), name="new"),
     path("users/chart.csv", ChartExport.as_view(), name="chart-file"),
@@ -48,6 +50,8 @@ urlpatterns = [
     path("users/export/basic.xlsx", BasicSheet.as_view(), name="basic-sheet"),
     path("users/export/complete.xlsx", CompleteSheet.as_view(), name="complete-sheet"),
     path("users/export/complete.csv", CompleteExport.as_view(), name="complete-file"),
+    path("users/delete/", DeleteUsers.as_view(), name="delete-several"),
+    path("users/deleted/<uuid:deletion>/", Deleted.as_view(), name="deleted"),
     path("users/import/", Upload.as_view(), name="import"),
     path("users/import/template.csv", Template.as_view(), name="import-template"),
     path("users/import/<uuid:public_id>/", ImportState.as_view(), name="import-one"),
@@ -60,6 +64,7 @@ urlpatterns = [
     path("imports/", ImportList.as_view(), name="imports"),
     path("users/<uuid:public_id>/", Profile.as_view(), name="profile"),
     path("users/<uuid:public_id>/edit/", Edit.as_view(), name="edit"),
+    path("users/<uuid:public_id>/delete/", DeleteUser.as_view(), name="delete"),
     path("users/<uuid:public_id>/free-copy/", GiveFreeCopy.as_view(), name="free-copy"),
     path("users/<uuid:public_id>/password/", Password.as_view(), name="password"),
     path(
@@ -78,7 +83,7 @@ urlpatterns = [
         name="viewing-graph-file",
     ),
     path("users/<uuid:public_id>/viewing.csv", ViewingExport.as_view(), name="viewing-file"),
-    path("users/<uuid:public_id>/delete/", Delete.as_view(), name="delete"),
+    path("users/<uuid:public_id>/viewing.xlsx", ViewingSheet.as_view(), name="viewing-sheet"),
     path("users/<uuid:public_id>/impersonate/", Impersonate.as_view(), name="impersonate"),
     path("impersonations/", ImpersonationRegister.as_view(), name="impersonations"),
     path("impersonations/switch/", SwitchImpersonation.as_view(), name="impersonation-switch"),

@@ -1,4 +1,4 @@
-"""Questions to the audit trail: how often, and what happened to one thing."""
+"""Questions to the audit trail: how often, to whom, and what happened to one thing."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,6 +22,20 @@ def acts_since(
         actor_id=actor.pk,
         outcome=AuditEvent.Outcome.DONE,
     ).count()
+
+
+def targets_of(
+    kind: AuditEvent.Kind, target_ids: Iterable[str], *, target: type[Model], project_id: int
+) -> set[str]:
+    """Return those of the ids of such targets to which this was done on the project."""
+    events = AuditEvent.objects.filter(
+        kind=kind,
+        project_id=project_id,
+        target_type=target._meta.label_lower,
+        target_id__in=list(target_ids),
+        outcome=AuditEvent.Outcome.DONE,
+    )
+    return set(events.values_list("target_id", flat=True))
 
 
 def events_about(target: Model) -> list[AuditEvent]:

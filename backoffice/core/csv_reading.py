@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -207,13 +208,14 @@ def _check_not_mixed(file: IO[bytes]) -> None:
     """
     first: bool | None = None
     # Latin-1 gives each byte a character of its own.
-    for number, text in enumerate(_lines(file, "latin-1"), start=1):
-        if text.isascii():
-            continue
-        is_utf_8 = _is_utf_8(text.encode("latin-1"))
-        if first is not None and is_utf_8 != first:
-            raise Unreadable("encodings-mixed", line=number)
-        first = is_utf_8
+    with closing(_lines(file, "latin-1")) as lines:
+        for number, text in enumerate(lines, start=1):
+            if text.isascii():
+                continue
+            is_utf_8 = _is_utf_8(text.encode("latin-1"))
+            if first is not None and is_utf_8 != first:
+                raise Unreadable("encodings-mixed", line=number)
+            first = is_utf_8
 
 
 def _is_utf_8(content: bytes) -> bool:
@@ -232,10 +234,9 @@ def _first_misfit(file: IO[bytes], encoding: str) -> int:
 def _first_line_with(
     character: str, file: IO[bytes], encoding: str, errors: str = "strict"
 ) -> int | None:
-    for number, text in enumerate(_lines(file, encoding, errors), start=1):
-        if character in text:
-            return number
-    return None
+    with closing(_lines(file, encoding, errors)) as lines:
+        numbered = enumerate(lines, start=1)
+        return next((number for number, text in numbered if character in text), None)
 
 
 def _lines(file: IO[bytes], encoding: str, errors: str = "strict") -> Generator[str, None, None]:
@@ -243,7 +244,9 @@ def _lines(file: IO[bytes], encoding: str, errors: str = "strict") -> Generator[
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
     try:
-        yield from text
+        # "yield from" would close the file when the reader stops early.
+        for line in text:  # noqa: UP028
+            yield line
     finally:
         text.detach()
 

@@ -123,6 +123,14 @@ def duration_text(seconds: int) -> str:
     return f"{hours}:{minutes:02}:{rest:02}"
 
 
+def hours_text(seconds: int, language: str) -> str:
+    """Return the duration in hours, with one decimal unless they are whole: "1,234.5"."""
+    tenths = (Decimal(seconds) / 3600).quantize(TENTH, ROUND_HALF_UP)
+    whole, _, tenth = f"{tenths:f}".partition(".")
+    text = number(int(whole), language)
+    return text if tenth == "0" else f"{text}{style_of(language).decimal}{tenth}"
+
+
 def money_text(minor: int, currency: str, language: str) -> str:
     """Return the amount, in minor units of the ISO 4217 currency: "€9.99"; "Free" for zero."""
     style = style_of(language)

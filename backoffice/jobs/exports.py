@@ -82,7 +82,7 @@ def order_file(
     """
     # One order at a time of one person: the second of two clicks finds the first.
     StaffMember.objects.select_for_update(no_key=True).get(pk=actor.pk)
-    waiting = Export.objects.in_state(Export.State.MAKING).filter(
+    waiting = Export.objects.in_states(Export.State.MAKING).filter(
         project=project, actor=actor, what=order.what, file_name=order.file_name
     )
     for known in waiting:
@@ -156,7 +156,7 @@ def _unsealed(export: Export) -> str | None:
 
 def making_since(since: datetime, *, actor: StaffMember, project: Project) -> int:
     """Return how many files of the person, asked for since then, are still being made."""
-    making = Export.objects.in_state(Export.State.MAKING)
+    making = Export.objects.in_states(Export.State.MAKING)
     return making.filter(project=project, actor=actor, created_at__gte=since).count()
 
 

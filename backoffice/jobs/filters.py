@@ -56,7 +56,7 @@ class ExportFilter(RegisterFilter):
         label=_("What"), field_name="file_name", lookup_expr="icontains", max_length=150
     )
     who = django_filters.CharFilter(label=_("Who"), method="by_actor", max_length=254)
-    state = django_filters.ChoiceFilter(
+    state = django_filters.MultipleChoiceFilter(
         label=_("State"), choices=Export.State.choices, method="by_state"
     )
 
@@ -66,5 +66,5 @@ class ExportFilter(RegisterFilter):
     def by_actor(self, exports: QuerySet[Any], _name: str, text: str) -> QuerySet[Any]:
         return exports.filter(Q(actor__name__icontains=text) | Q(actor__email__icontains=text))
 
-    def by_state(self, exports: ExportQuerySet, _name: str, state: str) -> ExportQuerySet:
-        return exports.in_state(state)
+    def by_state(self, exports: ExportQuerySet, _name: str, states: list[str]) -> ExportQuerySet:
+        return exports.in_states(*states)

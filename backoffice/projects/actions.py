@@ -1,10 +1,11 @@
 """Changes to projects, platforms and their keys."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
-from backoffice.projects.models import ApiKey, Platform, Project
+from backoffice.projects.models import ApiKey, Platform, Project, StoredAnswer
 from backoffice.projects.selectors import hash_of_key
 
 KEY_PREFIX = "bk_"
@@ -244,6 +245,11 @@ def check_home_url(url: str) -> None:
         raise ProjectRefused(
             _("%(url)r is not encrypted: use https (http only on this machine).") % {"url": url}
         )
+
+
+def forget_answers(target_ids: Iterable[UUID]) -> None:
+    """Remove the answers kept for repeats that are about these users."""
+    StoredAnswer.objects.filter(target_id__in=list(target_ids)).delete()
 
 
 def _save_checked(row: Project | Platform) -> None:

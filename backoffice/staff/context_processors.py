@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from backoffice.core.permissions import Permission
 from backoffice.staff.access import NOTHING, Access, access_of
 from backoffice.staff.models import StaffMember
-from backoffice.staff.navigation import menu_for
+from backoffice.staff.navigation import help_address, menu_for
 
 
 def staff(request: HttpRequest) -> dict[str, Any]:
@@ -19,6 +19,7 @@ def staff(request: HttpRequest) -> dict[str, Any]:
     project          the project at hand, or nothing
     project_choices  the projects of the switch, by name
     may              by permission, with "_" for ".": {% if may.users_export %}
+    help_url         the help, for who has a role; else nothing
     support_contact  whom to ask; empty if the operator named nobody
     """
     access = _access(request)
@@ -31,6 +32,7 @@ def staff(request: HttpRequest) -> dict[str, Any]:
         "project": project,
         "project_choices": access.projects,
         "may": {one.value.replace(".", "_"): one in permissions for one in Permission},
+        "help_url": help_address() if permissions else "",
         "support_contact": settings.SUPPORT_CONTACT,
     }
 

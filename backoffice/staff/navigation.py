@@ -94,6 +94,14 @@ def menu_for(request: HttpRequest, permissions: frozenset[Permission]) -> list[S
     return [section for section in sections if section.items]
 
 
+def help_address() -> str:
+    """Return where the help is; nothing where the pages about users are not mounted."""
+    try:
+        return reverse("users:help")
+    except NoReverseMatch:
+        return ""
+
+
 def _items(
     entries: tuple[Entry, ...], request: HttpRequest, permissions: frozenset[Permission]
 ) -> Iterator[Item]:

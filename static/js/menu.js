@@ -80,8 +80,15 @@ function onKey(event) {
   }
 }
 
+// What is posted to another tab leaves this page as it is, with its menu closed.
+function afterChoice(event) {
+  const menu = event.target.closest(ITEM)?.closest(MENU);
+  if (menu && isOpen(menu)) menu.hidePopover();
+}
+
 export function start() {
   document.addEventListener("keydown", onKey);
+  document.addEventListener("click", afterChoice);
   // The event does not bubble; it is heard on the way down.
   document.addEventListener("toggle", afterToggle, true);
   for (const button of document.querySelectorAll(BUTTON)) {

@@ -5,7 +5,11 @@
 // <input type="checkbox" data-select-page> that ticks the page's, and the bar
 // <… data-selection hidden> with
 //   <… data-selection-count data-text="{n} selected" data-text-one="{n} selected">,
-//   <button data-selection-all>, <button data-selection-clear>, <a data-selection-export href>.
+//   <button data-selection-all>, <button data-selection-clear>, and for each act a link for all
+//   that match, <a data-selection-export>, <a data-selection-delete>, and a button for those
+//   chosen, <button data-selection-export-chosen>, <button data-selection-delete-chosen>.
+// The bar is a form, which works without this module for the boxes of one page. An element
+// data-clear-selection="slug" forgets what was ticked in the project.
 
 // They lead to the same people in another order or on another page.
 const NOT_FILTERS = ["sort", "after", "before", "per_page"];
@@ -27,6 +31,7 @@ class Selection {
     this.read();
     list.addEventListener("change", (event) => this.onChange(event));
     list.addEventListener("click", (event) => this.onClick(event));
+    this.part("").addEventListener("formdata", (event) => this.onSend(event));
   }
 
   get boxes() {
@@ -82,6 +87,12 @@ class Selection {
     this.list.querySelector("[data-select-page]")?.focus();
   }
 
+  // One field holds the ids of all pages: there may be more than a form has room for.
+  onSend({ formData }) {
+    formData.delete("user");
+    formData.append("user", [...this.ids].join(","));
+  }
+
   show() {
     const { boxes } = this;
     for (const box of boxes) box.checked = this.all || this.ids.has(box.value);
@@ -93,10 +104,17 @@ class Selection {
 
     const count = this.all ? this.total : this.ids.size;
     this.part("").hidden = count === 0;
+    this.part("").dataset.ready = "";
     this.part("-all").hidden = this.all;
-    // A file takes a filter, not a list of ids.
-    const link = this.part("-export");
-    if (link) link.hidden = !this.all;
+    this.part("-clear").hidden = false;
+    for (const act of ["-export", "-delete"]) {
+      const [link, button] = [this.part(act), this.part(`${act}-chosen`)];
+      if (!link) continue;
+      link.hidden = !this.all;
+      // What is selected is said already.
+      link.textContent = button.textContent;
+      button.hidden = this.all;
+    }
     this.say(count);
   }
 
@@ -109,7 +127,20 @@ class Selection {
   }
 }
 
+function forget(scope) {
+  try {
+    for (const key of Object.keys(sessionStorage)) {
+      if (key.startsWith(`selection ${scope} `)) sessionStorage.removeItem(key);
+    }
+  } catch {
+    // Storage is forbidden: there is nothing to forget.
+  }
+}
+
 export function start() {
+  for (const { dataset } of document.querySelectorAll("[data-clear-selection]")) {
+    forget(dataset.clearSelection);
+  }
   for (const list of document.querySelectorAll("[data-selectable]")) {
     // An empty list has nothing to tick.
     if (!list.querySelector("[data-selection]")) continue;

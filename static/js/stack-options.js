@@ -9,6 +9,7 @@ import { tooltip } from "./chart-tooltip.js";
 
 const MINUTE = 60;
 const HOUR = 3600;
+const MOST_PARTED = 62; // bars
 const LONGEST_NAME = 40; // letters of a content's name in the tooltip
 
 const pad = (number) => String(number).padStart(2, "0");
@@ -72,7 +73,12 @@ export function optionsOf(data, colours, description) {
       data: one.values,
       barMaxWidth: 40,
       // A line of the ground's colour parts neighbours whose colours are near.
-      itemStyle: { color: colours.contents[one.tone], borderColor: colours.ground, borderWidth: 0.5 },
+      itemStyle: {
+        color: colours.contents[one.tone],
+        borderColor: colours.ground,
+        // Bars so narrow would be border alone.
+        borderWidth: data.labels.length > MOST_PARTED ? 0 : 0.5,
+      },
     })),
   };
 }

@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
@@ -21,6 +23,8 @@ from subscriptions.giving import (
     NotPossible,
     change_free_copy,
     change_gift,
+    remind_of_free_copy,
+    remind_recipient,
     revoke_free_copy,
     revoke_gift,
     send_free_copy,
@@ -37,6 +41,8 @@ BADGES = {
     GivenState.EXPIRED: "cancelled",
     GivenState.DONE: "done",
 }
+
+MAIL_SENT = gettext_lazy("The mail is on its way.")
 
 
 class FreeCopyList(PaymentRegister):
@@ -125,14 +131,14 @@ class GivenPage(StaffPage):
         # One that does not exist is missed after the permission, like one of the project's.
         return self.found.project_id if self.found else None
 
-    def act(self, change: Callable[[], object], done: str) -> HttpResponse:
+    def act(self, change: Callable[[], object], done: StrOrPromise) -> HttpResponse:
         """Do it and say so, or say why it cannot be."""
         try:
             change()
         except NotPossible:
             messages.error(self.request, _("It is over already, or charged elsewhere."))
         else:
-            messages.success(self.request, done)
+            messages.success(self.request, str(done))
         return HttpResponseRedirect(reverse(self.list_name))
 
     def show(self, form: Any, *, status: int = 200, **more: Any) -> HttpResponse:
@@ -159,6 +165,8 @@ class NewFreeCopy(GivenPage):
         send_free_copy(
             project=self.project,
             email=form.cleaned_data["email"],
+            with_mail=form.cleaned_data["mail"],
+            language=form.cleaned_data["language"],
             actor=self.request.user,
             now=self.now,
             **form.values(),
@@ -199,6 +207,8 @@ class FreeCopyPage(GivenPage):
     def post(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
         if "revoke" in request.POST:
             return self.act(self._revoke, _("The free copy was taken back."))
+        if "remind" in request.POST:
+            return self.act(self._remind, MAIL_SENT)
         form = self._form(data=request.POST)
         if not form.is_valid():
             return self._page(form, status=400)
@@ -216,6 +226,9 @@ class FreeCopyPage(GivenPage):
     def _revoke(self) -> object:
         return revoke_free_copy(free_copy=self.free_copy, actor=self.request.user, now=self.now)
 
+    def _remind(self) -> object:
+        return remind_of_free_copy(free_copy=self.free_copy, actor=self.request.user, now=self.now)
+
     def _form(self, **kwargs: Any) -> FreeCopyChangeForm:
         return FreeCopyChangeForm(offers=offers_of(self.project.pk), zone=self.zone, **kwargs)
 
@@ -230,6 +243,7 @@ class FreeCopyPage(GivenPage):
             state_label=state.label,
             badge=BADGES[state],
             is_over=state == GivenState.DONE,
+            waits=state == GivenState.PENDING,
         )
 
 
@@ -257,6 +271,8 @@ class GiftPage(GivenPage):
     def post(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
         if "revoke" in request.POST:
             return self.act(self._revoke, _("The gift was cancelled."))
+        if "remind" in request.POST:
+            return self.act(self._remind, MAIL_SENT)
         form = GiftChangeForm(request.POST, zone=self.zone)
         if not form.is_valid():
             return self._page(form, status=400)
@@ -274,6 +290,9 @@ class GiftPage(GivenPage):
     def _revoke(self) -> object:
         return revoke_gift(gift=self.gift, actor=self.request.user, now=self.now)
 
+    def _remind(self) -> object:
+        return remind_recipient(gift=self.gift, actor=self.request.user, now=self.now)
+
     def _page(self, form: GiftChangeForm, *, status: int = 200) -> HttpResponse:
         state = self.gift.given_state(self.now)
         return self.show(
@@ -285,4 +304,5 @@ class GiftPage(GivenPage):
             state_label=state.label,
             badge=BADGES[state],
             is_over=self.gift.status == Purchase.Status.CANCELLED or state == GivenState.DONE,
+            waits=state == GivenState.PENDING,
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
 from backoffice.core.formatting import instant_text, money_text, number
@@ -64,8 +64,8 @@ class SubscriptionList(PaymentRegister):
             "reference": row.reference,
             "person": self.people.of(row.user),
             "status": "active" if is_active else "cancelled",
-            "status_label": _("Active") if is_active else _("Cancelled"),
-            "precise": row.get_status_display(),
+            "status_label": _("Active") if is_active else pgettext("subscription", "Cancelled"),
+            "precise": self._precise(row, is_active=is_active),
             "payment": row.get_provider_display(),
             "offer": row.offer.name if row.offer else "",
             "price": self.money(row),
@@ -73,6 +73,15 @@ class SubscriptionList(PaymentRegister):
             "end": self.instant(row.access_end or row.ended_at),
             "reason": row.cancel_reason,
         }
+
+    def _precise(self, row: Subscription, *, is_active: bool) -> str:
+        """Return the provider's own state, where it says more than the word beside it."""
+        plain = Subscription.Status.ACTIVE if is_active else Subscription.Status.CANCELED
+        if row.status == plain:
+            return ""
+        if not is_active and row.status in Subscription.RUNNING:
+            return _("ended")
+        return row.get_status_display()
 
 
 class PurchaseList(PaymentRegister):

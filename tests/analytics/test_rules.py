@@ -134,6 +134,6 @@ def test_what_cannot_be_changes_nothing(loaded):
 
 def test_a_small_project_is_quick_and_a_large_one_is_not(loaded):
     assert is_quick(loaded.project)
-    ViewingDay.objects.update(views=20_001)
+    ViewingDay.objects.update(views=300_001)
 
     assert not is_quick(loaded.project)

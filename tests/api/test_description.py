@@ -22,6 +22,7 @@ CALLS = {
     ("post", "/api/v1/users"),
     ("get", "/api/v1/users/{user_id}"),
     ("patch", "/api/v1/users/{user_id}"),
+    ("delete", "/api/v1/users/{user_id}"),
     ("get", "/api/v1/sign-up-fields"),
     ("post", "/api/v1/device-sessions"),
     ("post", "/api/v1/device-sessions/check"),

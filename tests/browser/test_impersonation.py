@@ -53,6 +53,7 @@ def test_one_click_leads_to_the_platform_and_nothing_there_is_counted(page, show
     with page.context.expect_page() as opened:
         page.get_by_role("menuitem", name="Impersonate").click()
 
+    expect(page.get_by_role("menu")).to_have_count(0)
     platform = opened.value
     expect(platform).to_have_url(f"{page.url.partition('/users')[0]}/demo-platform/north/web/")
     expect(platform.get_by_role("heading", level=1)).to_have_text("Welcome, Grace Hopper")

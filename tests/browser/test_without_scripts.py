@@ -40,7 +40,7 @@ def test_the_figures_of_the_chart_stand_open(north):
     expect(north.locator(".chart-table tbody tr").first).to_be_visible()
     expect(north.locator("[data-chart]")).to_have_text("")
     # What only scripts could serve is not offered.
-    for control in ("[data-theme-toggle]", "[data-select-page]", "[data-selection]"):
+    for control in ("[data-theme-toggle]", "[data-select-page]", "[data-selection-all]"):
         expect(north.locator(control)).to_be_hidden()
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db.models import F, TextField, Value
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backoffice.core import sheets
@@ -111,6 +111,7 @@ AWKWARD = [
 ]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
 def test_every_text_arrives_as_it_was(texts):
     ProjectFactory()

@@ -1,16 +1,21 @@
 """The demo platform as its visitors meet it: signing up, in and out, watching, the account."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from analytics.models import Viewing
 from backoffice.core.permissions import Role
+from backoffice.demo_platform.client import key_of
 from backoffice.projects.models import ApiKey
 from tests.conftest import NOW
 from tests.demo_platform.conftest import HOME, PASSWORD, Browser, text_of
+from tests.factories.projects import PlatformFactory
 from tests.factories.users import CustomFieldFactory
 from users.actions import issue_password_reset
 from users.models import DeviceSession, User
@@ -244,3 +249,80 @@ def test_its_key_is_made_once_and_can_be_revoked(visitor, ada):
     page = visitor.sign_in()
     assert page.status_code == 503
     assert "the key of this platform was revoked" in text_of(page)
+
+
+def test_sign_up_fields_of_each_type_may_stay_empty(visitor, project):
+    CustomFieldFactory(project=project, key="genre", type="choice", choices=["drama", "comedy"])
+    for kind in ("number", "date", "text"):
+        CustomFieldFactory(project=project, key=kind, type=kind)
+    written = {"email": "grace@example.com", "password": PASSWORD, "custom.genre": "comedy"}
+
+    assert visitor.send("sign-up/", written | {"custom.genre": "noir"}).status_code == 400
+    visitor.send("sign-up/", written)
+
+    assert User.objects.get().custom == {"genre": "comedy"}
+
+
+@pytest.mark.parametrize(
+    ("page", "data", "said"),
+    [
+        ("account/", {"first_name": "A\x01da"}, "control characters"),
+        ("password/", {"password": "short"}, "too short"),
+        ("start/", {"content": "nothing"}, ""),
+    ],
+)
+def test_what_cannot_be_changes_nothing(visitor, ada, page, data, said):
+    visitor.sign_in()
+
+    response = visitor.send(page, data)
+
+    assert response.status_code == (404 if page == "start/" else 400)
+    assert said in response.content.decode()
+    ada.refresh_from_db()
+    assert (ada.first_name, ada.password_changed_at) == ("Ada", None)
+
+
+def test_a_viewing_is_reported_by_its_own_viewer_alone(visitor, ada, film):
+    visitor.sign_in()
+    viewing = begun(visitor)
+    visitor.send("sign-out/")
+    visitor.send("sign-up/", {"email": "grace@example.com", "password": PASSWORD})
+
+    assert beat(visitor, viewing, watched=10).status_code == 403
+    assert not Viewing.objects.exists()
+
+
+def test_what_was_begun_is_offered_again_with_its_progress(visitor, ada, film, clock):
+    visitor.sign_in()
+    viewing = begun(visitor)
+    clock.move_to(NOW + timedelta(hours=1))
+    beat(visitor, viewing, watched=2700, position=2700)
+
+    page = visitor.open()
+
+    assert "Continue watching" in text_of(page)
+    assert '<progress max="100" value="50"' in page.content.decode()
+
+
+def test_without_an_impersonation_there_is_nothing_to_stop(visitor):
+    assert "The impersonation is over" in text_of(visitor.send("stop/"))
+    assert "films, series, live" in text_of(visitor.send("language/", {"language": "xx"}))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_first_visits_at_once_one_makes_the_key(django_db_setup):
+    platform = PlatformFactory()
+    ready = threading.Barrier(4)
+
+    def visit(_number):
+        ready.wait(timeout=30)
+        try:
+            return key_of(platform)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        keys = set(threads.map(visit, range(4)))
+
+    assert len(keys) == 1
+    assert ApiKey.objects.get().platform == platform

@@ -358,6 +358,7 @@ def test_the_register_shows_ones_own_files_or_all(made, client, staff_with, proj
         ("state=READY", 1),
         ("state=MAKING", 0),
         ("state=FAILED", 0),
+        ("state=FAILED&state=READY", 1),
         ("what=basic", 1),
         ("what=complete", 0),
         ("who=admin", 1),

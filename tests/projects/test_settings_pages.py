@@ -128,7 +128,7 @@ def test_a_small_project_changes_its_rules_at_once(admin):
 
 def test_a_large_one_in_a_job_and_one_after_the_other(admin, project):
     platform = PlatformFactory(project=project)
-    ViewingDay.objects.create(project=project, platform=platform, day=NOW.date(), views=30_000)
+    ViewingDay.objects.create(project=project, platform=platform, day=NOW.date(), views=300_001)
     assert "job of some minutes" in admin.get(SETTINGS).content.decode()
 
     form = as_shown(admin)
@@ -148,7 +148,7 @@ def test_a_large_one_in_a_job_and_one_after_the_other(admin, project):
 @pytest.mark.django_db(transaction=True)
 def test_the_job_applies_the_rules(run_jobs, admin, project):
     platform = PlatformFactory(project=project)
-    ViewingDay.objects.create(project=project, platform=platform, day=NOW.date(), views=30_000)
+    ViewingDay.objects.create(project=project, platform=platform, day=NOW.date(), views=300_001)
     admin.post(SETTINGS, as_shown(admin) | {"minimum_view_seconds": "30"})
 
     run_jobs()

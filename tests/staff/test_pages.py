@@ -260,7 +260,8 @@ def test_the_menu_shows_only_what_is_allowed_and_exists(signed_in, project):
 
     assert shown.startswith("north|north,|exports|")
     assert "Work:Audit=/audit/,;" in shown
-    assert "Settings" not in shown
+    assert "Settings:Staff and roles=/settings/staff/,;" in shown
+    assert "Sign-up fields" not in shown
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
+from backoffice.jobs.models import Mail
 from subscriptions.models import FreeCopy, GivenState, Offer, Purchase, Subscription
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import (
@@ -262,6 +263,19 @@ def test_a_free_copy_is_sent_to_an_account_or_waits_for_one(signed_in, project, 
     assert AuditEvent.objects.filter(kind="subscriptions.free_copy.given").count() == 2
 
 
+def test_who_is_given_a_free_copy_is_told_and_told_again_while_it_waits(signed_in, project):
+    client = signed_in()
+    sent = {"email": "New@x.org", "days": "10", "mail": "on", "language": "fr"}
+    client.post(reverse("subscriptions:free-copy-new"), sent)
+    waits = FreeCopy.objects.get()
+
+    client.post(reverse("subscriptions:free-copy", args=[waits.pk]), {"remind": "1"})
+
+    told, again = Mail.objects.order_by("pk")
+    assert (told.recipient, told.language, again.recipient) == ("New@x.org", "fr", "new@x.org")
+    assert AuditEvent.objects.filter(kind="subscriptions.free_copy.told").count() == 1
+
+
 def test_a_free_copy_can_be_extended_and_taken_back(signed_in, project, ada, monthly):
     free_copy = FreeCopyFactory(user=ada, offer=monthly, sent_at=NOW - DAY, days=2)
     client = signed_in()
@@ -349,6 +363,17 @@ def test_a_gift_can_be_given_longer_and_cancelled(signed_in, project, gift):
     assert gift.status == Purchase.Status.CANCELLED
     assert gift.given_state(NOW) == GivenState.EXPIRED
     assert AuditEvent.objects.filter(kind="subscriptions.gift.revoked").count() == 1
+
+
+def test_a_gift_is_told_of_again_only_while_it_waits(signed_in, project, gift):
+    client = signed_in()
+    address = reverse("subscriptions:gift", args=[gift.pk])
+    client.post(address, {"remind": "1"})
+    UserFactory(project=project, platform=gift.user.platform, email="friend@x.org")
+    Purchase.objects.filter(pk=gift.pk).update(status="cancelled")
+    client.post(address, {"remind": "1"})
+
+    assert [mail.recipient for mail in Mail.objects.all()] == ["friend@x.org"]
 
 
 def test_a_gift_that_a_store_charges_is_not_changed_here(signed_in, project, gift):

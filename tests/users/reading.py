@@ -1,5 +1,6 @@
-"""Reading the Users page as a machine does: by the attributes that product.md promises."""
+"""Reading pages as a machine does, by the attributes that are promised, and as a person does."""
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -46,3 +47,14 @@ class Seen(HTMLParser):
 def seen(response, status=200):
     assert response.status_code == status, response.content.decode()
     return Seen(response.content.decode())
+
+
+def page_of(response, status=200):
+    assert response.status_code == status, response.content.decode()
+    return response.content.decode()
+
+
+def words(html):
+    """Return what is read on a page, single-spaced, without tags."""
+    bare = re.sub(r"<script.*?</script>|<[^>]+>", " ", html, flags=re.DOTALL)
+    return " ".join(bare.replace("\u202f", " ").replace("\xa0", " ").split())

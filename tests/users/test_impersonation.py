@@ -287,3 +287,10 @@ def test_the_schema_keeps_one_switch_and_lasting_ends(look, at, no_reason):
     ):
         with pytest.raises(DatabaseError), transaction.atomic():
             Impersonation.objects.update(**change)
+
+
+@pytest.mark.parametrize(("role", "is_shown"), [(Role.SUPPORT, True), (Role.ANALYST, False)])
+def test_the_profile_leads_to_who_looked_for_whom_it_concerns(look, at, ada, role, is_shown):
+    page = look(path=f"/users/{ada.public_id}/", role=role).content.decode()
+
+    assert (f'<a href="{at}">Who looked at this account</a>' in page) == is_shown

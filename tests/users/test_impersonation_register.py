@@ -76,6 +76,7 @@ def test_shows_who_was_shown_as_whom_newest_first(look, rows):
         ("state=running", ["running"]),
         ("state=ended", ["stopped", "over"]),
         ("state=unused", ["unused"]),
+        ("state=unused&state=running", ["running", "unused"]),
         ("mode=full", ["running"]),
         ("who=sami", ["running"]),
         ("to=2026-11-21", ["unused"]),

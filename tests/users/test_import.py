@@ -320,6 +320,25 @@ def test_registration_and_platform_move_with_their_counts(imports, person, tv):
     check_figures()
 
 
+@pytest.mark.parametrize(
+    ("cell", "verdict"),
+    [
+        ("2026-01-31", "unchanged"),
+        ("2026-01-31T10:20", "unchanged"),
+        ("2026-01-31 10:20:30", "unchanged"),
+        ("2026-01-31T09:20:30Z", "unchanged"),
+        ("2026-01-31T10:20:30Z", "changed"),
+        ("2026-01-31 10:21", "changed"),
+        ("2026-01-30", "changed"),
+    ],
+)
+def test_a_local_day_or_time_says_no_more_than_that(imports, person, cell, verdict):
+    person("Lovelace", "2026-01-31 10:20:30", email="ada@example.com")
+    imports.dry_run(f"email,registered_at\nada@example.com,{cell}\n")
+
+    assert imports.counts == ((0, 0, 1, 0) if verdict == "unchanged" else (0, 1, 0, 0))
+
+
 def test_a_free_copy_is_given_once(imports, project):
     OfferFactory(project=project, reference="gold", name="Gold")
     rows = "email,offer,free_copy_days\nnew@example.com,gold,30\n"

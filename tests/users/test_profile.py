@@ -14,6 +14,7 @@ from tests.conftest import NOW
 from tests.factories.analytics import ContentFactory
 from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
 from tests.factories.users import CustomFieldFactory, DeviceSessionFactory
+from tests.users.reading import page_of, words
 from tests.users.watching import counted, device, watch
 from users.models import CustomField, DeviceSession
 
@@ -39,17 +40,6 @@ def profile(look):
         return look(query, path=f"/users/{user.public_id}/", role=role, **kwargs)
 
     return profile
-
-
-def page_of(response, status=200):
-    assert response.status_code == status, response.content.decode()
-    return response.content.decode()
-
-
-def words(html):
-    """Return what is read on a page, single-spaced, without tags."""
-    bare = re.sub(r"<script.*?</script>|<[^>]+>", " ", html, flags=re.DOTALL)
-    return " ".join(bare.replace("\u202f", " ").replace("\xa0", " ").split())
 
 
 def section(html, title):

@@ -55,6 +55,7 @@ def test_a_new_field_comes_last_and_leaves_a_line(admin, project):
         ({"key": "percent_viewed"}, "name of a column"),
         ({"key": "free_copy_days"}, "name of a column"),
         ({"key": "password"}, "name of a column"),
+        ({"key": "ignore"}, "name of a column"),
         # "Pays" heads the column of countries in a French file.
         ({"key": "pays"}, "name of a column"),
         ({"label_fr": "Prénom"}, "has this heading"),
@@ -96,22 +97,26 @@ def test_key_and_type_change_while_nobody_has_a_value(admin, project):
     }
 
 
-def test_key_and_type_stay_once_a_user_has_a_value(admin, project):
+@pytest.mark.parametrize("changed", [{"key": "shoe_size"}, {"type": "number"}])
+def test_key_and_type_stay_once_a_user_has_a_value(admin, project, changed):
     field = CustomFieldFactory(project=project, key="club")
     UserFactory(platform__project=project, custom={"club": "Chess"})
+    given = {"key": "club", "type": "text", "label_en": "The club", "is_required": "on"}
 
-    response = admin.post(f"{LIST}club/", BASIC | {"is_required": "on"})
+    refused = admin.post(f"{LIST}club/", given | changed)
+    accepted = admin.post(f"{LIST}club/", given)
 
-    assert response.status_code == 302
+    assert (refused.status_code, accepted.status_code) == (409, 302)
+    assert "Users have filled it in" in refused.content.decode()
     field.refresh_from_db()
     assert (field.key, field.type, field.is_required) == ("club", "text", True)
-    assert field.labels == {"en": "Shoe size", "fr": "Pointure"}
+    assert field.labels == {"en": "The club"}
 
 
 def test_a_choice_that_somebody_has_stays(admin, project):
     CustomFieldFactory(project=project, key="size", type="choice", choices=["small", "large"])
     UserFactory(platform__project=project, custom={"size": "large"})
-    given = {"label_en": "Size", "type": "choice"}
+    given = {"key": "size", "label_en": "Size", "type": "choice"}
 
     refused = admin.post(f"{LIST}size/", given | {"choices": "small"})
     accepted = admin.post(f"{LIST}size/", given | {"choices": "large\nhuge"})
@@ -120,6 +125,14 @@ def test_a_choice_that_somebody_has_stays(admin, project):
     assert "Users have chosen “large”" in refused.content.decode()
     assert accepted.status_code == 302
     assert CustomField.objects.get().choices == ["large", "huge"]
+
+
+def test_what_stands_may_stay_though_it_would_be_refused_today(admin, project):
+    CustomFieldFactory(project=project, key="offer", labels={"en": "Country"})
+    given = {"key": "offer", "type": "text", "label_en": "Country", "is_required": "on"}
+
+    assert admin.post(f"{LIST}offer/", given).status_code == 302
+    assert CustomField.objects.get().is_required
 
 
 def test_labels_of_other_languages_stay(admin, project):

@@ -4,11 +4,16 @@ import base64
 import csv
 import hashlib
 import io
+import shutil
+import subprocess
 import threading
 import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import UUID
+from xml.etree import ElementTree as ET
 
 import psycopg
 import pytest
@@ -236,6 +241,153 @@ def test_the_pages_link_to_the_chart_gives_what_is_drawn(look, people):
 
     assert address == "/users/chart.csv?period=all"
     assert cells(look("period=all", path=CHART))[1][0] == "2026-11-02"
+
+
+def sheet(response):
+    """Return the rows of a spreadsheet, each cell as its text or number."""
+    with zipfile.ZipFile(io.BytesIO(body(response))) as parts:
+        root = ET.fromstring(parts.read("xl/worksheets/sheet1.xml"))
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    return [["".join(cell.itertext()) for cell in row] for row in root.iter(f"{space}row")]
+
+
+def test_the_basic_list_as_a_spreadsheet(look, people):
+    response = look("sort=registered", path="/users/export/basic.xlsx")
+
+    heading, ada, bob, li = sheet(response)
+    assert heading == [
+        "Unique identifier", "Status", "First name", "Last name", "E-mail", "Registration date",
+        "Modification date", "Language", "Country", "Platform", "newsletter (EN)",
+        "shoe_size (EN)", "team (EN)",
+    ]  # fmt: skip
+    # 10:00 in Paris on 2 November is 46328 days and 10/24 after 30 December 1899.
+    assert ada[1:6] == [
+        "active", 'Ada "Enchantress"', "Lovelace, “Countess”", "ada@example.com",
+        "46328.416666666667",
+    ]  # fmt: skip
+    # No formula, no guard: the text is the text. 1 is true.
+    assert ada[-3:] == ["1", "-38.5", "=HYPERLINK(1)"]
+    assert bob[2:5] == ["two\r\nlines", "'=x", "=1+1@ex.com"]
+    assert bob[-3:] == ["0", "", ""]
+    assert li[2] == "李"
+    assert response["X-Row-Count"] == "3"
+    assert response["Content-Type"].endswith("spreadsheetml.sheet")
+    expected = 'attachment; filename="north-users-basic-2026-11-22.xlsx"'
+    assert response["Content-Disposition"] == expected
+
+
+def test_the_complete_list_as_a_spreadsheet(look, people):
+    response = look(
+        "sort=registered&headers=names&custom=team&columns=first_media_viewed_at,viewing_seconds,team",
+        path="/users/export/complete.xlsx",
+    )
+
+    # 1 July, 22:30 in UTC is half past midnight on the 2nd in Paris.
+    assert sheet(response) == [
+        ["first_media_viewed_at", "viewing_seconds", "team"],
+        ["", "0", "=HYPERLINK(1)"],
+        ["46205.020833333333", "7265", ""],
+        ["", "0", ""],
+    ]
+
+
+def test_an_analysts_spreadsheet_is_masked(look, people):
+    rows = sheet(look("columns=email", path="/users/export/basic.xlsx", role=Role.ANALYST))
+
+    assert ["a***@e***.com"] in rows
+
+
+def test_a_sheet_that_cannot_hold_the_list_is_refused_before_it_is_built(
+    look, people, monkeypatch
+):
+    monkeypatch.setattr("backoffice.core.sheets.MOST_ROWS", 2)
+
+    assert "take the CSV file" in body(look(path="/users/export/basic.xlsx"), 400).decode()
+    assert look("delimiter=comma", path="/users/export/basic.xlsx").status_code == 400
+
+
+def test_the_form_of_columns_asks_for_what_there_is(look, people):
+    chooser = look("platform=web&sort=name").context_data["table"]["chooser"]
+
+    basic, complete = chooser["files"]
+    assert [name for name, _words in basic.columns][-4:] == [
+        "platform", "newsletter", "shoe_size", "team"
+    ]  # fmt: skip
+    assert complete.hidden == [("platform", "web"), ("sort", "name"), ("custom", "all")]
+    for file in (basic, complete):
+        query = urlencode([*file.hidden, *(("columns", name) for name, _words in file.columns)])
+        heading = cells(look(f"{query}&headers=&delimiter=semicolon", path=file.csv_url), ";")[0]
+        assert heading == [name for name, _words in file.columns]
+        assert sheet(look(query, path=file.sheet_url))[0] == [w for _name, w in file.columns]
+
+
+def test_whoever_may_not_export_chooses_no_columns(look, people):
+    response = look(role=Role.SUPPORT)
+
+    assert response.context_data["table"]["chooser"] is None
+    assert b"data-file-chooser" not in response.content
+
+
+# --- as a spreadsheet program opens them ---------------------------------------------------------
+
+OFFICE = shutil.which("soffice")
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+KIND = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}value-type"
+
+
+def opened_by_office(path, folder, *options):
+    """Return each cell as LibreOffice has it after opening the file: its kind, and its text."""
+    subprocess.run(
+        [OFFICE, f"-env:UserInstallation={folder.as_uri()}/home", "--headless", *options,
+         "--convert-to", "fods", "--outdir", str(folder), str(path)],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    root = ET.parse(folder / f"{path.stem}.fods").getroot()
+    assert not [cell for cell in root.iter() if cell.get(f"{TABLE}formula")]
+    rows = []
+    for row in root.iter(f"{TABLE}table-row"):
+        found = []
+        for cell in row:
+            text = "\n".join("".join(line.itertext()) for line in cell)
+            repeated = min(int(cell.get(f"{TABLE}number-columns-repeated", "1")), 20)
+            found += [(cell.get(KIND), text)] * repeated
+        rows.append(found)
+    return rows
+
+
+@pytest.mark.skipif(
+    not OFFICE, reason="LibreOffice is not installed: apt-get install libreoffice-calc"
+)
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("basic.csv", ["--infilter=Text - txt - csv (StarCalc):44,34,76,1"]),
+        ("basic.csv?delimiter=semicolon", ["--infilter=Text - txt - csv (StarCalc):59,34,76,1"]),
+        ("basic.xlsx", []),
+    ],
+    ids=["comma", "semicolon", "xlsx"],
+)
+def test_libreoffice_runs_no_cell_and_reads_each_as_it_is(
+    look, people, tmp_path, address, options
+):
+    name, _, query = address.partition("?")
+    path = tmp_path / name
+    path.write_bytes(
+        body(look(f"{query}&columns=last_name,email,team,shoe_size,first_name&sort=registered",
+                  path=f"/users/export/{name}"))
+    )  # fmt: skip
+
+    _heading, ada, bob, li = opened_by_office(path, tmp_path, *options)[:4]
+
+    guard = "" if name.endswith("xlsx") else "'"
+    assert ada[:4] == [
+        ("string", "Lovelace, “Countess”"),
+        ("string", "ada@example.com"),
+        ("string", f"{guard}=HYPERLINK(1)"),
+        ("float", "-38.5"),
+    ]
+    assert bob[:2] == [("string", f"{guard}'=x"), ("string", f"{guard}=1+1@ex.com")]
+    assert li[4] == ("string", "李")
 
 
 # --- headers -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from backoffice.projects.models import Project
 from subscriptions.actions import change_user, register_user
 from users.actions import EmailTaken
 from users.api.hashing import hash_or_refuse
+from users.deletion import AlreadyDeleted, ChangedSincePreview, NotCancelled, delete_user
 from users.models import CustomField, User
 from users.schemas import FieldAnswer, FieldsAnswer, UserAnswer, UserPatch, UserPost
 
@@ -89,6 +90,23 @@ def edit_user(request: PlatformRequest, user_id: str, body: UserPatch) -> UserAn
     except User.DoesNotExist as error:
         raise missing("user") from error
     return _answer(user, fields)
+
+
+@router.delete("/users/{user_id}", response={204: None}, summary="Delete a user")
+def remove_user(request: PlatformRequest, user_id: str) -> Status[None]:
+    """
+    Personal data goes, what was watched stays in the totals. A subscription that Stripe charges
+    is cancelled first; where that fails (503), nothing is deleted.
+    """
+    user = present_user(request.auth.platform.project, user_id)
+    try:
+        delete_user(user=user, actor=request.auth, now=timezone.now())
+    except AlreadyDeleted as error:
+        raise missing("user") from error
+    except (NotCancelled, ChangedSincePreview) as error:
+        message = "The subscription at Stripe was not cancelled: nothing was deleted. Try again."
+        raise ApiError(503, "not_cancelled", message, headers={"Retry-After": "30"}) from error
+    return Status(204, None)
 
 
 @router.get("/sign-up-fields", response=FieldsAnswer, summary="Read the sign-up fields")

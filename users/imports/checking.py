@@ -6,6 +6,7 @@ that with the users and writes the rows with their verdicts.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -108,7 +109,11 @@ COMPARE: Final = """
                s.country <> u.country AND (s.asides IS NULL
                    OR s.asides #>> '{country,0}' IS DISTINCT FROM u.country) AS d_country,
                s.platform_key <> u.platform_id AS d_platform_key,
-               s.registered_at <> date_trunc('second', u.registered_at) AS d_registered_at,
+               s.registered_at <> date_trunc('second', u.registered_at)
+                   AND (s.asides IS NULL OR NOT starts_with(
+                       to_char(u.registered_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD HH24:MI:SS'),
+                       coalesce(s.asides #>> '{registered_at,0}', '-')
+                   )) AS d_registered_at,
                new.custom IS NOT NULL AND NOT u.custom @> new.custom AS d_custom,
                new.custom AS new_custom,
                s.offer_key IS NOT NULL AND NOT EXISTS (
@@ -283,6 +288,7 @@ def _compare(user_import: UserImport, now: datetime) -> None:
                 "project": user_import.project_id,
                 "platform": user_import.platform_id,
                 "skip": user_import.mode == UserImport.Mode.SKIP,
+                "zone": user_import.project.time_zone,
                 "now": now,
             },
         )
@@ -299,6 +305,11 @@ PLACES: Final = {
 }  # fmt: skip
 EMAIL, EMAIL_KEY, CUSTOM_VALUES, OFFER, DAYS, ASIDES, REASONS = 2, 3, 10, 11, 12, 13, 14
 TEXTS: Final = frozenset({"email", "first_name", "last_name", "language", "country"})
+
+
+# A day, or a time without an offset, says no more than that: the same user at that day or time
+# of the clock is unchanged.
+LOCAL: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?")
 
 
 @dataclass(slots=True)
@@ -397,6 +408,8 @@ class RowParser:
             return None
         if isinstance(value, str) and value != text:
             asides[plan.name] = [_storable(text), None]
+        elif isinstance(value, datetime) and LOCAL.fullmatch(text.strip()):
+            asides[plan.name] = [text.strip().upper().replace("T", " "), None]
         elif plan.known is not None and len(plan.known) < MOST_REMEMBERED:
             plan.known[cell] = value
         return value

@@ -58,7 +58,8 @@ ABOUT: Final = """
 BLANK: Final = """
     UPDATE users_importrow AS r
     SET email = '', first_name = '', last_name = '', language = '', country = '', custom = NULL,
-        before = NULL, version = NULL
+        before = NULL, version = NULL, user_key = NULL, public_id = NULL,
+        reasons = CASE WHEN reasons IS NULL THEN NULL ELSE '[]'::jsonb END
     FROM users_user AS u
     WHERE u.id = ANY (%(users)s) AND (
         r.user_key = u.id OR r.public_id = u.public_id

@@ -17,6 +17,7 @@ from backoffice.core.csv_reading import (
     detect_separator,
     records,
 )
+from backoffice.core.xlsx_reading import Limits, is_workbook, sheet_records
 from users.models import ImportPart, UserImport
 
 PART_BYTES: Final = 1 << 20
@@ -80,9 +81,18 @@ def table(file: IO[bytes], form: CsvForm | None) -> Generator[Record, None, None
 
     :raises Unreadable: where reading cannot go on.
     """
-    if form is None:
+    if form is not None:
+        return records(file, form)
+    if not is_workbook(file):
         raise Unreadable("zip")
-    return records(file, form)
+    return sheet_records(
+        file,
+        Limits(
+            unpacked_bytes=settings.IMPORT_MAX_UNPACKED_BYTES,
+            ratio=settings.IMPORT_MAX_UNPACKED_RATIO,
+            columns=settings.IMPORT_MAX_COLUMNS,
+        ),
+    )
 
 
 def keep(user_import: UserImport, file: IO[bytes]) -> None:

@@ -133,7 +133,10 @@ class EditField(FieldForm):
             form.add_error("key", _("Another field of this project has this key."))
             return self.page(form, status=400)
         except FieldInUse:
-            form.add_error(None, _("A user has filled it in meanwhile. Look again, then save."))
+            form.add_error(
+                None,
+                _("Users have filled it in: its key, its type and their choices have to stay."),
+            )
             return self.page(form, status=409)
         messages.success(self.request, _("The sign-up field was changed."))
         return self.back_to_list()

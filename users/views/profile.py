@@ -297,9 +297,7 @@ class Profile(UserPage, View):
             "viewed": writer.viewed(found),
             "period_words": writer.period_words(),
             "graph_csv_url": self._file("users:viewing-graph-file", Permission.ANALYTICS_EXPORT),
-            "viewing_csv_url": self._file("users:viewing-file", Permission.USERS_EXPORT, "short")
-            if self.sees_identity
-            else None,
+            "viewing_files": self._viewing_files(),
         }
 
     def _filter(self, writer: ViewingWriter) -> dict[str, Any] | None:
@@ -321,6 +319,16 @@ class Profile(UserPage, View):
             ],
             "shown": writer.period_words() if form.is_valid() else "",
         }
+
+    def _viewing_files(self) -> list[tuple[str, str]]:
+        """Return label and address of the files of the list, for whoever may take them."""
+        if not self.sees_identity:
+            return []
+        files = (("CSV", "users:viewing-file"), ("Excel", "users:viewing-sheet"))
+        addresses = [
+            (label, self._file(name, Permission.USERS_EXPORT, "short")) for label, name in files
+        ]
+        return [(label, address) for label, address in addresses if address]
 
     def _file(self, name: str, permission: Permission, *more: str) -> str | None:
         """Return the address of a file of what is shown, if it may be taken."""

@@ -1,7 +1,8 @@
 """The Users page: cards, chart and table over one filter."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.template.response import TemplateResponse
@@ -36,6 +37,7 @@ from users.views.activity_chart import (
     default_grain,
     grains_for,
 )
+from users.views.file_chooser import file_chooser, file_links
 from users.views.filter_bar import PLACE, filter_bar
 from users.views.month_cards import CardWriter, month_figures
 from users.views.user_rows import RowWriter, acts_allowed, one_click_acts
@@ -157,7 +159,8 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
     def _table(self, asked: UserListFilter) -> dict[str, Any]:
         totals = asked.totals()
         page = self._page(asked)
-        files = self._files(asked)
+        may_export = self.may(Permission.USERS_EXPORT)
+        files = file_links(asked) if may_export else []
         writer = RowWriter(
             now=self.now,
             zone=self.zone,
@@ -179,8 +182,8 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             "previous_url": self._address(asked, before=page.before) if page.before else None,
             "position_text": self._position_text(page, totals.total),
             "files": files,
-            # What is ticked whole is the basic list of the same filter.
-            "export_url": files[0]["url"] if files else None,
+            "chooser": file_chooser(asked, totals.total, self.language) if may_export else None,
+            **self._for_chosen(asked, files, totals.total),
             "limits": " · ".join(self._limits(has_files=bool(files))),
             "empty": None if page.rows else self._empty(asked),
             "select_all_text": _("Select all %(n)s matching")
@@ -195,6 +198,34 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         if self.may(Permission.USERS_IMPERSONATE):
             times = number(settings.IMPERSONATIONS_A_DAY, self.language)
             yield _("%(n)s impersonations a day and person at most") % {"n": times}
+
+    def _for_chosen(
+        self, asked: UserListFilter, files: Sequence[dict[str, str]], total: int
+    ) -> dict[str, str]:
+        """Return where ticked rows are sent, and where all that match are."""
+        n = number(total, self.language)
+        places: dict[str, str] = {}
+        if files:
+            # What is ticked whole is the basic list of the same filter; chosen rows may be of
+            # any date.
+            chosen = [("period", "all"), *_kept(asked, {"project", "sort"})]
+            places |= {
+                "export_url": files[0]["url"],
+                "export_chosen_url": with_parameters(reverse("users:basic-file"), chosen),
+                "export_all_text": _("Export all %(n)s matching") % {"n": n},
+            }
+        if self.may(Permission.USERS_DELETE):
+            kept = pairs_of(asked.data, without={"after", "before", "per_page", "grain"})
+            if asked.date_range is None and not asked.values["period"]:
+                kept.append(("period", "all"))
+            elif not asked.values["period"] and not (asked.values["from"] or asked.values["to"]):
+                kept.append(("period", "month"))
+            places |= {
+                "delete_url": reverse("users:delete-several"),
+                "delete_all_url": with_parameters(reverse("users:delete-several"), kept),
+                "delete_all_text": _("Delete all %(n)s matching") % {"n": n},
+            }
+        return places
 
     def _page(self, asked: UserListFilter) -> Page[User]:
         after, before = asked.values["after"], asked.values["before"]
@@ -255,18 +286,6 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         turned = first.removeprefix("-") if first.startswith("-") else f"-{first}"
         return self._address(asked, sort=turned if current == first else first)
 
-    def _files(self, asked: UserListFilter) -> list[dict[str, str]]:
-        if not self.may(Permission.USERS_EXPORT):
-            return []
-        kept = pairs_of(asked.data, without={"after", "before", "per_page", "grain"})
-        return [
-            {"label": label, "url": with_parameters(reverse(name), kept)}
-            for label, name in (
-                (_("Basic list (CSV)"), "users:basic-file"),
-                (_("Complete list (CSV)"), "users:complete-file"),
-            )
-        ]
-
     def _empty(self, asked: UserListFilter) -> dict[str, Any]:
         """Say why there is nothing, and what to do next."""
         everything = with_parameters(
@@ -319,3 +338,12 @@ def _direction(asked: UserListFilter, key: str) -> str | None:
     if asked.ordering.name.removeprefix("-") != key:
         return None
     return "descending" if asked.ordering.is_descending else "ascending"
+
+
+def public_ids(values: Sequence[str]) -> set[UUID]:
+    """
+    Return the ids, sent one to a field or several with commas between them.
+
+    :raises ValueError: if one is none.
+    """
+    return {UUID(text) for value in values for text in value.split(",") if text}

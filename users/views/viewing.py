@@ -143,10 +143,7 @@ class ViewingWriter:
 
     def period_words(self) -> str:
         """Say which days are shown."""
-        days = self.asked.date_range
-        if days is None:
-            return _("All dates")
-        return date_range_text(days.first, days.last, self.language)
+        return days_in_words(self.asked.date_range, self.language)
 
     # --- What is the user viewing? ---
 
@@ -387,6 +384,11 @@ class ViewingWriter:
 
     def _period_address(self, period: str) -> str:
         return self.address("viewed", **{"period": period, "from": "", "to": "", "short": ""})
+
+
+def days_in_words(days: DateRange | None, language: str) -> str:
+    """Return the days of a period as people read them."""
+    return date_range_text(days.first, days.last, language) if days else _("All dates")
 
 
 def _next_sort(key: str, current: str) -> str:

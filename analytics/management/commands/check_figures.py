@@ -20,7 +20,8 @@ LOCKED_FOR_REPAIR = """
         subscriptions_subscription, subscriptions_purchase, subscriptions_freecopy,
         subscriptions_accessspan, subscriptions_spanday,
         analytics_userviewing, analytics_usermedia, analytics_viewing,
-        analytics_viewermonth, analytics_viewerday, analytics_viewingday
+        analytics_viewermonth, analytics_anonymousviewerday, analytics_anonymousviewing,
+        analytics_viewerday, analytics_viewingday
     IN SHARE ROW EXCLUSIVE MODE
 """
 

@@ -12,15 +12,20 @@ from backoffice.staff.models import StaffMember
 
 
 class ExportQuerySet(models.QuerySet["Export"]):
-    def in_state(self, state: str) -> Self:
+    def in_states(self, *states: str) -> Self:
         """Keep those in a state as people see it, which for a file in the making is its job's."""
         making = Q(state=Export.State.MAKING)
-        failed = Q(job__state__in=(Job.State.FAILED, Job.State.CANCELLED))
-        if state == Export.State.FAILED:
-            return self.filter(making & failed)
-        if state == Export.State.MAKING:
-            return self.filter(making).exclude(failed)
-        return self.filter(state=state)
+        # A file of no job is none of them; a null would be neither.
+        failed = Q(job__state__in=Job.MAY_BE_RETRIED, job__isnull=False)
+        wanted = Q(pk__in=[])
+        for state in states:
+            if state == Export.State.FAILED:
+                wanted |= making & failed
+            elif state == Export.State.MAKING:
+                wanted |= making & ~failed
+            else:
+                wanted |= Q(state=state)
+        return self.filter(wanted)
 
 
 class Export(models.Model):
