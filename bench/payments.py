@@ -100,7 +100,8 @@ def main(people: int) -> None:
     seconds, own = time.monotonic() - began, time.process_time() - worked
     held = Subscription.objects.filter(project=project).count()
     print(
-        f"{len(ids)} events applied in {seconds:.0f} s ({own:.0f} s of them ours; {held} subscriptions), {megabytes()} MB"
+        f"{len(ids)} events applied in {seconds:.0f} s ({own:.0f} s of them ours):"
+        f" {held} subscriptions, {megabytes()} MB"
     )
 
     memory = {}
@@ -114,8 +115,9 @@ def main(people: int) -> None:
     tenth, end = memory[max(1_000, people // 10)], megabytes()
     held = Subscription.objects.filter(project=project).count()
     print(
-        f"{sync.subscriptions} subscriptions compared in {seconds:.0f} s, {own:.0f} s of them ours: {sync.changed} taken"
-        f" over, {held} held; {tenth} MB after a tenth, {end} MB in the end"
+        f"{sync.subscriptions} subscriptions compared in {seconds:.0f} s ({own:.0f} s of them"
+        f" ours): {sync.changed} taken over, {held} held; {tenth} MB after a tenth, {end} MB in"
+        " the end"
     )
     ours.send("end")
     server.join()
