@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analytics", "0003_viewing_in_monthly_partitions")]
+    dependencies = [("analytics", "0004_keep_sums_of_deleted_users")]
 
     operations = [
         migrations.RunSQL(
