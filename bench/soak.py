@@ -281,7 +281,8 @@ def restart(service: Service, *, seconds: int, rate: int, how: signal.Signals) -
         serving.enter_context(site(port=web.port))
         for sender in senders:
             sender.join()
-    print(f"  {dict(players.answers)}, {len(players.accepted):,} viewings; {load()}")
+    rate = players.answers["events accepted"] / seconds
+    print(f"  {dict(players.answers)}, {rate:,.0f} a second; {load()}")
     same("stored seconds of viewings", stored(service), dict(players.accepted))
     counted = [seconds for seconds in players.accepted.values() if seconds >= MINIMUM_VIEW]
     same("views and seconds of users", by_users(service), (len(counted), sum(counted)))
@@ -300,7 +301,7 @@ def play(players: Players, port: int, key: str, pause: float, ends_at: float) ->
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     due = time.monotonic()
-    while due < ends_at:
+    while time.monotonic() < ends_at:
         items = players.report(EVENTS)
         body = json.dumps({"viewings": items}).encode()
         while not _is_taken(players, line, headers, body):
@@ -402,11 +403,12 @@ def sending(port: int, key: str, bodies: Iterator[bytes]) -> Iterator[Callable[[
 
     def run(sender: Sender) -> None:
         due = time.monotonic()
-        while not is_over.is_set():
-            sender.send(next(bodies))
+        for body in bodies:
+            sender.send(body)
             done.append(time.monotonic())
             due += pause
-            is_over.wait(max(0.0, due - time.monotonic()))
+            if is_over.wait(max(0.0, due - time.monotonic())):
+                return
 
     threads = [
         threading.Thread(target=run, args=(Sender(port, key, BATCH),)) for _ in range(SENDERS)

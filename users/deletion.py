@@ -264,7 +264,7 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
             app.configure_task(FOLD_TASK).defer(user_id=user_id, project_id=user.project_id)
         forget_viewer(cursor, user_id, project_id=user.project_id)
     forget_users_in_jobs([user_id])
-    forget_files(project=user.project, now=now)
+    forget_files(project=user.project)
     forget_users_in_mail(public_ids=[before.public_id], emails=[before.email])
     # What was previewed with the user cannot be confirmed any more.
     Deletion.objects.filter(confirmed_at=None, user_ids__contains=[user_id]).delete()

@@ -18,7 +18,7 @@ from backoffice.core.exports import MadeFile, Making, TooSlow, write_csv
 from backoffice.core.formatting import date_range_text
 from backoffice.core.permissions import Permission
 from backoffice.core.sheets import SheetFile, sheet_cell, write_sheet
-from backoffice.jobs.exports import Outdated, keep, new_file, query_of
+from backoffice.jobs.exports import Outdated, begin, keep, new_file, query_of
 from backoffice.jobs.models import Export
 from backoffice.jobs.running import JobFailed, Running
 from backoffice.staff.access import access_of
@@ -242,10 +242,10 @@ def build_export(running: Running) -> dict[str, Any]:
 def _build(export: Export, running: Running) -> int:
     kind = LIST_FILES[export.what]
     is_sheet = export.file_name.endswith(f".{SheetFile.extension}")
-    begun_at = running.now()
+    begun, now = begin(export), running.now()
     viewpoint = Viewpoint(
         export.project,
-        begun_at,
+        now,
         sees_identity=Permission.USERS_SEE_IDENTITY
         in access_of(export.actor).permissions_on(export.project),
     )
@@ -253,7 +253,7 @@ def _build(export: Export, running: Running) -> int:
     if not asked.form.is_valid():
         raise JobFailed(FITS_NO_MORE)
     columns = columns_asked(kind, asked, language=running.arguments["language"])
-    refresh_statuses(project_id=export.project.pk, now=begun_at)
+    refresh_statuses(project_id=export.project.pk, now=now)
     progress = _Progress(running, asked.totals().total)
     with new_file(export.file_name.rpartition(".")[2]) as (path, file):
         making = Making(
@@ -265,7 +265,7 @@ def _build(export: Export, running: Running) -> int:
             path,
             made,
             running=running,
-            begun_at=begun_at,
+            begun=begun,
             manifest=manifest_of(asked, columns, is_sheet=is_sheet),
             audit={
                 "file": export.what,

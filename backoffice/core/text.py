@@ -1,6 +1,7 @@
 """Text made comparable: case, accents and invisible characters taken away."""
 
 import unicodedata
+from functools import lru_cache
 
 # Letters that Unicode does not decompose, and what people type for them.
 _PLAIN = str.maketrans(
@@ -12,6 +13,12 @@ def fold(text: str) -> str:
     """Return the text without case and accents, single-spaced: "Éa  O’Neil" gives "ea o'neil"."""
     if text.isascii() and text.isprintable():
         return " ".join(text.lower().split())
+    return _folded(text)
+
+
+# The same first names come again and again.
+@lru_cache(maxsize=2_000)
+def _folded(text: str) -> str:
     # Twice: some letters show only when taken apart that they are capitals ("™", "ᴬ").
     decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) and not is_invisible(c))

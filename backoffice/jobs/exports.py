@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from django.urls import reverse
 from django.utils.translation import gettext_noop
 
@@ -38,6 +39,8 @@ KEPT: Final = timedelta(hours=24)
 # A file in the making is touched all the time; an older one has lost its maker.
 ABANDONED: Final = timedelta(hours=1)
 FORGOTTEN: Final = gettext_noop("It was asked for too long ago: ask for the file anew.")
+# The number under which deletions and the beginnings of files wait for each other.
+_LOCK: Final = 7_302_611
 _OWNER_ONLY: Final = 0o600
 
 
@@ -168,6 +171,22 @@ def manifest_link(export: Export) -> str:
 # --- Making ----------------------------------------------------------------------------------
 
 
+@transaction.atomic
+def begin(export: Export) -> int:
+    """
+    Return how often the file was outdated, before its rows are read.
+
+    Waits for deletions that did not know of it: what is read afterwards has seen their end.
+    """
+    _lock_deletions(export.project_id, "pg_advisory_xact_lock")
+    return Export.objects.values_list("outdated", flat=True).get(pk=export.pk)
+
+
+def _lock_deletions(project_id: int, function: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s, %s::int)", [_LOCK, project_id])
+
+
 @contextlib.contextmanager
 def new_file(extension: str) -> Iterator[tuple[Path, IO[bytes]]]:
     """Give a file for the owner's eyes; it is removed unless it was given its name."""
@@ -186,7 +205,7 @@ def keep(
     made: MadeFile,
     *,
     running: Running,
-    begun_at: datetime,
+    begun: int,
     manifest: Mapping[str, Any],
     audit: Mapping[str, Any],
     audit_kind: AuditEvent.Kind,
@@ -195,14 +214,14 @@ def keep(
     """
     Give a whole file its name, and say so in its row, in the trail and in a mail: all or none.
 
-    :param begun_at: before its first row was read.
+    :param begun: what `begin` gave before its first row was read.
     :raises Outdated: if a user was deleted since.
     """
     os.fsync(made.file.fileno())
     final = path.with_suffix("")
     try:
         with transaction.atomic():
-            _check_current(export, begun_at)
+            _check_current(export, begun)
             path.rename(final)
             _sync_folder()
             now = running.now()
@@ -232,9 +251,8 @@ def keep(
         raise
 
 
-def _check_current(export: Export, begun_at: datetime) -> None:
-    locked = Export.objects.select_for_update().get(pk=export.pk)
-    if locked.outdated_at and locked.outdated_at >= begun_at:
+def _check_current(export: Export, begun: int) -> None:
+    if Export.objects.select_for_update().get(pk=export.pk).outdated != begun:
         raise Outdated
 
 
@@ -301,14 +319,16 @@ def may_hold(export: Export) -> bool:
 
 
 @transaction.atomic
-def forget_files(*, project: Project, now: datetime) -> int:
+def forget_files(*, project: Project) -> int:
     """
-    Remove every file of the project that was read before now; return how many there were.
+    Remove every file of the project; return how many there were. Those being made begin anew.
 
-    To be called in the transaction that deletes users: any of these may hold them. Those being
-    made are made anew.
+    To be called in the transaction that deletes users: any of the files may hold them.
     """
-    Export.objects.filter(project=project, state=Export.State.MAKING).update(outdated_at=now)
+    # Until this transaction ends, no file begins that would not see what it deletes.
+    _lock_deletions(project.pk, "pg_advisory_xact_lock_shared")
+    making = Export.objects.filter(project=project, state=Export.State.MAKING)
+    making.update(outdated=F("outdated") + 1)
     ready = Export.objects.select_for_update().filter(project=project, state=Export.State.READY)
     return sum(_remove(export, Export.Gone.USER_DELETED) for export in ready)
 

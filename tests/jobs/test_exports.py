@@ -5,10 +5,11 @@ import csv
 import hashlib
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from backoffice.audit.models import AuditEvent
@@ -20,6 +21,7 @@ from backoffice.jobs.models import Export, Job, Mail
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.users import UserFactory
+from users.models import User
 
 BASIC = "/users/export/basic.csv?period=all&columns=email,id"
 
@@ -208,7 +210,7 @@ def test_it_goes_with_the_role(made, folder, admin, client, staff_with, project)
 
 
 def test_it_goes_with_the_deletion_of_a_user(made, folder, project, client):
-    assert forget_files(project=project, now=timezone.now()) == 1
+    assert forget_files(project=project) == 1
 
     made.refresh_from_db()
     assert (made.gone, list(folder.iterdir())) == ("USER_DELETED", [])
@@ -227,7 +229,7 @@ def test_a_user_deleted_while_it_is_made_is_not_in_it(
         if not deleted:
             deleted.append(people[0].pk)
             people[0].delete()
-            forget_files(project=project, now=timezone.now())
+            forget_files(project=project)
 
     monkeypatch.setattr(exports.os, "fsync", delete_in_between)
     run_jobs()
@@ -236,6 +238,29 @@ def test_a_user_deleted_while_it_is_made_is_not_in_it(
     assert (export.state, export.rows) == ("READY", 1)
     assert b"ada@" not in (folder / export.stored_name).read_bytes()
     assert len(list(folder.iterdir())) == 1
+
+
+def test_a_file_waits_for_a_deletion_that_did_not_know_of_it(
+    folder, people, admin, client, project, transactional_db
+):
+    client.get(BASIC)
+    export = Export.objects.get()
+    with ThreadPoolExecutor(1) as pool:
+
+        def begin_and_count():
+            try:
+                return exports.begin(export), User.objects.present().count()
+            finally:
+                connection.close()
+
+        with transaction.atomic():
+            people[0].delete()
+            exports._lock_deletions(project.pk, "pg_advisory_xact_lock_shared")
+            begun = pool.submit(begin_and_count)
+            with pytest.raises(TimeoutError):
+                begun.result(timeout=0.3)
+
+        assert begun.result() == (0, 1)
 
 
 def test_a_full_disk_leaves_no_file_and_can_be_tried_again(

@@ -285,6 +285,46 @@ def test_without_a_page_for_passwords_it_is_said_on_the_profile(leaving, ada, st
     assert due() == []
 
 
+def test_once_there_is_a_page_it_is_sent_again_with_a_link(leaving, ada, staff_with):
+    ada.platform.password_reset_url = ""
+    ada.platform.save()
+    mail = send_reset_link(user=ada, actor=staff_with(), now=NOW)
+    ada.platform.password_reset_url = "https://north.example.com/later"
+    ada.platform.save()
+
+    send_again(mail=mail, actor=staff_with(Role.ADMIN), now=NOW)
+    send(mail_id=mail.pk, now=NOW)
+
+    assert "https://north.example.com/later#" in django_mail.outbox[0].body
+    assert failed_mails_of(ada.public_id) == []
+
+
+def test_a_link_sealed_with_a_key_that_is_gone_is_made_anew(leaving, ada, settings, staff_with):
+    mail = send_reset_link(user=ada, actor=staff_with(), now=NOW)
+    settings.SECRET_KEY = "another key, after the first was lost or leaked, of fifty characters"
+
+    send(mail_id=mail.pk, now=NOW)
+    mail.refresh_from_db()
+    assert (mail.state, mail.failure_said) == (
+        "FAILED",
+        "Its link cannot be read any more: send it again.",
+    )
+    send_again(mail=mail, actor=staff_with(Role.ADMIN), now=NOW)
+    send(mail_id=mail.pk, now=NOW)
+
+    assert len(django_mail.outbox) == 1
+
+
+def test_a_key_that_was_replaced_still_opens_what_waits(leaving, ada, settings, staff_with):
+    mail = send_reset_link(user=ada, actor=staff_with(), now=NOW)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key, by which everything is sealed from now on, of fifty"
+
+    send(mail_id=mail.pk, now=NOW)
+
+    assert len(django_mail.outbox) == 1
+
+
 def test_another_platforms_page_serves_too(ada, staff_with):
     tv = PlatformFactory(project=ada.project, slug="tv")
     grace = UserFactory(platform=tv)

@@ -15,6 +15,7 @@ from subscriptions.models import FreeCopy
 from tests.conftest import NOW
 from tests.factories.subscriptions import OfferFactory, PurchaseFactory
 from tests.factories.users import CustomFieldFactory, UserFactory
+from users.deletion import delete_user
 from users.models import CustomField, ImportHeading, User, UserImport
 
 COUNTS = re.compile(r'data-import-(new|changed|unchanged|refused)="(\d+)"')
@@ -173,6 +174,17 @@ def test_who_changed_after_the_dry_run_is_refused_and_told(imports, person):
         3: "A user with this address was created after the dry run.",
     }
     assert User.objects.get(pk=ada.pk).first_name == "Augusta"
+
+
+def test_who_came_and_was_deleted_after_the_dry_run_is_not_brought_back(imports, person):
+    imports.dry_run("email\nada@example.com\nnew@example.com\n")
+    ada = person("Lovelace", email="ada@example.com")
+    delete_user(user=ada, actor=imports.row.actor, now=NOW)
+
+    imports.act("confirm")
+
+    assert imports.counts == (1, 0, 0, 1)
+    assert users().keys() == {"new@example.com"}
 
 
 def test_skipping_leaves_who_is_there(imports, person):

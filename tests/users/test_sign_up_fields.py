@@ -6,6 +6,7 @@ from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
 from tests.factories.projects import ProjectFactory
 from tests.factories.users import CustomFieldFactory, UserFactory
+from users.custom_fields import KeyTaken, create_field
 from users.models import CustomField
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +154,23 @@ def test_fields_change_places_and_stay_at_the_ends(admin, project):
     keys = CustomField.objects.order_by("position").values_list("key", flat=True)
     assert list(keys) == ["one", "three", "two"]
     assert kinds() == ["users.field.edited"]
+
+
+def test_an_archived_field_has_no_place_to_move_to(admin, project):
+    CustomFieldFactory(project=project, key="one", position=0)
+    CustomFieldFactory(project=project, key="old", position=1, archived_at=project.created_at)
+
+    assert admin.post(f"{LIST}old/move/", {"direction": "up"}).status_code == 302
+    assert kinds() == []
+
+
+def test_of_two_who_take_one_key_the_second_is_told(project, staff_with):
+    CustomFieldFactory(project=project, key="club")
+    again = CustomField(project=project, key="club", type="text", labels={"en": "Club"})
+
+    with pytest.raises(KeyTaken):
+        create_field(field=again, actor=staff_with(), now=project.created_at)
+    assert kinds() == []
 
 
 def test_moving_passes_over_archived_fields(admin, project):

@@ -73,6 +73,7 @@ WORDS: Final = """
 """
 COPY_WORDS: Final = "COPY import_words (line, email_key, sort_name, search) FROM STDIN"
 
+# A new row without an address was about somebody who registered and was deleted meanwhile.
 REFUSE_LATE: Final = """
     UPDATE users_importrow AS r
     SET verdict = 4, reasons = late.reasons
@@ -82,17 +83,25 @@ REFUSE_LATE: Final = """
             WHEN taken.id IS NOT NULL THEN '[["email", "email-taken"]]'::jsonb
             ELSE '[["", "changed-since"]]'::jsonb END AS reasons
         FROM users_importrow AS r
-        LEFT JOIN users_user AS u
-          ON r.verdict = 2 AND u.id = r.user_key AND u.version = r.version
-         AND u.deleted_at IS NULL
         LEFT JOIN import_words AS w
           ON w.line = r.line AND (r.verdict = 1 OR r.before ? 'email')
-        LEFT JOIN users_user AS taken
-          ON taken.project_id = %(project)s AND taken.email_key = w.email_key
-         AND taken.deleted_at IS NULL AND taken.id IS DISTINCT FROM r.user_key
+        -- Row by row: a plan that reads all users for each batch would cost more.
+        LEFT JOIN LATERAL (
+            SELECT u.id FROM users_user AS u
+            WHERE r.verdict = 2 AND u.id = r.user_key AND u.version = r.version
+              AND u.deleted_at IS NULL
+            LIMIT 1
+        ) AS u ON true
+        LEFT JOIN LATERAL (
+            SELECT u.id FROM users_user AS u
+            WHERE u.project_id = %(project)s AND u.email_key = w.email_key
+              AND u.deleted_at IS NULL AND u.id IS DISTINCT FROM r.user_key
+            LIMIT 1
+        ) AS taken ON true
         WHERE r.user_import_id = %(import)s AND r.verdict IN (1, 2)
           AND r.line > %(after)s AND r.line <= %(to)s
-          AND (taken.id IS NOT NULL OR r.verdict = 2 AND u.id IS NULL)
+          AND (taken.id IS NOT NULL OR r.verdict = 2 AND u.id IS NULL
+               OR r.verdict = 1 AND r.email = '')
     ) AS late
     WHERE r.user_import_id = %(import)s AND r.verdict IN (1, 2) AND r.line = late.line
 """

@@ -51,8 +51,8 @@ ABOUT: Final = """
     SELECT DISTINCT r.user_import_id
     FROM users_importrow AS r
     JOIN users_user AS u ON u.id = ANY (%(users)s)
-    WHERE r.user_key = u.id OR r.public_id = u.public_id
-       OR u.email <> '' AND lower(btrim(r.email)) = lower(u.email)
+    WHERE r.user_import_id = ANY (%(imports)s) AND (r.user_key = u.id OR r.public_id = u.public_id
+       OR u.email <> '' AND lower(btrim(r.email)) = lower(u.email))
 """
 
 BLANK: Final = """
@@ -61,7 +61,7 @@ BLANK: Final = """
         before = NULL, version = NULL, user_key = NULL, public_id = NULL,
         reasons = CASE WHEN reasons IS NULL THEN NULL ELSE '[]'::jsonb END
     FROM users_user AS u
-    WHERE u.id = ANY (%(users)s) AND (
+    WHERE r.user_import_id = ANY (%(imports)s) AND u.id = ANY (%(users)s) AND (
         r.user_key = u.id OR r.public_id = u.public_id
         OR u.email <> '' AND lower(btrim(r.email)) = lower(u.email)
     )
@@ -77,16 +77,17 @@ def forget_in_imports(user_ids: Collection[int], *, now: datetime) -> None:
     because they were not checked yet. Rows about the users are emptied; the verdicts stay, and
     the users can no more be restored by undoing.
     """
-    values = {"users": list(user_ids)}
     projects = User.objects.filter(pk__in=user_ids).values("project")
+    live = UserImport.objects.filter(project__in=projects, forgotten_at=None)
+    values = {"users": list(user_ids), "imports": list(live.values_list("pk", flat=True))}
+    if not values["imports"]:
+        return
     with connection.cursor() as cursor:
         cursor.execute(ABOUT, values)
         concerned = [pk for (pk,) in cursor.fetchall()]
         cursor.execute(BLANK, values)
     ImportPart.objects.filter(user_import__in=concerned).delete()
-    unread = UserImport.objects.select_for_update().filter(
-        project__in=projects, state=State.UPLOADED, forgotten_at=None
-    )
+    unread = live.select_for_update().filter(state=State.UPLOADED)
     for user_import in unread.order_by("pk"):
         user_import.state = State.REFUSED
         user_import.refusal = {"code": "forgotten"}

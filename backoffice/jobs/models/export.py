@@ -70,8 +70,8 @@ class Export(models.Model):
     created_at = models.DateTimeField()
     made_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    # A user was deleted meanwhile: what was read before is not to be kept.
-    outdated_at = models.DateTimeField(null=True, blank=True)
+    # How often users were deleted while it was made: what was read before is not to be kept.
+    outdated = models.IntegerField(default=0)
     fetched = models.IntegerField(default=0)
     last_fetched_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,0 +1,179 @@
+"""Imports too large for a request: in the background, cut off anywhere, two at once."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connections
+
+from backoffice.core.permissions import Role
+from backoffice.jobs.models import Job
+from backoffice.jobs.running import Interrupted
+from tests.conftest import NOW
+from tests.factories.projects import PlatformFactory
+from tests.factories.users import UserFactory
+from users.deletion import delete_user
+from users.imports import applying, uploading
+from users.imports.applying import apply
+from users.imports.checking import check
+from users.imports.expiry import expire_imports
+from users.imports.undoing import undo
+from users.imports.uploading import confirm, match_columns, take_back, upload
+from users.models import ImportPart, ImportRow, User, UserImport
+
+TEN = b"email,first_name\n" + b"".join(b"n%d@example.com,N\n" % n for n in range(10))
+
+
+@pytest.fixture
+def admin(staff_with, project, web):
+    return staff_with(Role.ADMIN, project)
+
+
+@pytest.fixture
+def background(monkeypatch):
+    """Let every step be a job, and a batch three rows."""
+    monkeypatch.setattr(uploading, "ROWS_AT_ONCE", 0)
+    monkeypatch.setattr(applying, "ROWS_A_BATCH", 3)
+
+
+def uploaded(content, admin, project):
+    made = upload(file=io.BytesIO(content), name="x.csv", project=project, actor=admin, now=NOW)
+    return match_columns(
+        user_import=made,
+        columns=made.columns,
+        mode="update",
+        platform=made.platform,
+        sends_invitations=False,
+        actor=admin,
+        now=NOW,
+    )
+
+
+class Pulled:
+    """The pulse of a worker that is stopped after so many words."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def progress(self, *, done, total=None):
+        self.words -= 1
+        if self.words < 0:
+            raise Interrupted
+
+    def fence(self):
+        """Nobody else is at work."""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_step_is_a_job_that_can_be_watched(background, admin, project, client, run_jobs):
+    made = uploaded(TEN, admin, project)
+    client.force_login(admin)
+    page = client.get(f"/users/import/{made.public_id}/").content.decode()
+    assert 'data-import-state="CHECKING"' in page
+    assert "<progress" in page
+
+    run_jobs()
+    made.refresh_from_db()
+    assert (made.state, made.new) == ("CHECKED", 10)
+    confirm(user_import=made, actor=admin, now=NOW)
+    made.refresh_from_db()
+    run_jobs()
+    made.refresh_from_db()
+    assert (made.state, User.objects.count()) == ("APPLIED", 10)
+    assert Job.objects.get(pk=made.job_id).state == "DONE"
+
+    take_back(user_import=made, actor=admin, now=made.applied_at)
+    made.refresh_from_db()
+    run_jobs()
+
+    assert not User.objects.exists()
+
+
+def test_cut_off_anywhere_it_goes_on_and_does_nothing_twice(background, admin, project):
+    UserFactory(platform__project=project, email="n4@example.com", first_name="A")
+    made = uploaded(TEN, admin, project)
+    check(user_import_id=made.pk, actor=admin, pulse=Pulled(9), now=NOW)
+    made.refresh_from_db()
+    confirm(user_import=made, actor=admin, now=NOW)
+
+    for words in (0, 1, 0, 9):
+        try:
+            apply(user_import_id=made.pk, actor=admin, pulse=Pulled(words), now=NOW)
+        except Interrupted:
+            made.refresh_from_db()
+            assert made.state == UserImport.State.APPLYING
+
+    made.refresh_from_db()
+    assert (made.state, made.new, made.changed, made.refused) == ("APPLIED", 9, 1, 0)
+    assert User.objects.count() == 10
+    assert User.objects.get(email="n4@example.com").version == 2
+
+    take_back(user_import=made, actor=admin, now=NOW)
+    for words in (0, 1, 9):
+        try:
+            undo(user_import_id=made.pk, actor=admin, pulse=Pulled(words), now=NOW)
+        except Interrupted:
+            continue
+
+    made.refresh_from_db()
+    assert made.undone == {"removed": 9, "restored": 1, "kept": 0}
+    assert list(User.objects.values_list("first_name", flat=True)) == ["A"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_at_once_with_the_same_people_end_alike(project, staff_with):
+    PlatformFactory(project=project)
+    admin = staff_with(Role.ADMIN, project)
+    rows = TEN.splitlines(keepends=True)
+    both = [
+        uploaded(rows[0] + b"".join(order), admin, project)
+        for order in (rows[1:], reversed(rows[1:]))
+    ]
+
+    def confirmed(one):
+        try:
+            confirm(user_import=one, actor=admin, now=NOW)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(confirmed, both))
+
+    for one in both:
+        one.refresh_from_db()
+    assert User.objects.count() == 10
+    assert sorted((one.new, one.refused) for one in both) == [(0, 10), (10, 0)]
+
+
+# --- What stays of it ----------------------------------------------------------------------
+
+
+def test_files_and_rows_go_in_time_and_the_register_stays(admin, project):
+    made = uploaded(TEN, admin, project)
+
+    assert expire_imports(now=made.expires_at) == 1
+
+    made.refresh_from_db()
+    assert (made.state, made.file_name, made.rows, made.headings) == ("EXPIRED", "", 10, [])
+    assert not ImportPart.objects.exists()
+    assert not ImportRow.objects.exists()
+
+
+def test_a_deleted_user_is_in_no_file_and_no_row(admin, project, person):
+    ada = person("Lovelace", email="ada@example.com")
+    checked = uploaded(b"email,first_name\nADA@example.com,Augusta\n,Ada\n", admin, project)
+    unread = upload(
+        file=io.BytesIO(b"email\nada@example.com\n"),
+        name="x",
+        project=project,
+        actor=admin,
+        now=NOW,
+    )
+
+    delete_user(user=ada, actor=admin, now=NOW)
+
+    assert not ImportPart.objects.exists()
+    row = ImportRow.objects.get(user_import=checked, line=2)
+    assert (row.email, row.first_name, row.before) == ("", "", None)
+    unread.refresh_from_db()
+    assert unread.state == UserImport.State.REFUSED
