@@ -14,7 +14,7 @@ from datetime import UTC
 
 from bench.harness import Report, site, sizes, use_database
 
-PARTS = ("dashboard", "lists", "files", "render")
+PARTS = ("dashboard", "lists", "files", "profile", "render")
 # Asked for by name: it leaves a million users more, so it is run on a copy.
 CHANGING = ("imports",)
 
@@ -26,7 +26,7 @@ def main() -> int:
     from django.db import connection
     from django.utils import timezone
 
-    from bench import dashboard, files, imports, lists, render
+    from bench import dashboard, files, imports, lists, profile, render
 
     now = timezone.now().astimezone(UTC)
     report = Report()
@@ -47,6 +47,8 @@ def main() -> int:
             imports.measure(web, report, now, with_million=not options.no_million)
         if "files" in options.parts:
             files.measure(web, report, now, with_raw=not options.no_raw)
+        if "profile" in options.parts:
+            profile.measure(web, report)
     if "render" in options.parts:
         render.measure(report, now)
     print(f"\n{report.table()}")

@@ -146,49 +146,6 @@ def refund(
     return payment
 
 
-def cancel_at_stripe(subscription: Subscription, *, now: datetime) -> bool:
-    """
-    Have Stripe cancel a running subscription now, as its user is deleted; the caller records it.
-
-    Returns False if the project is not connected. One that Stripe has ended already is fine.
-
-    :raises ActFailed: if Stripe refused or did not answer.
-    """
-    try:
-        account = account_of(subscription.project, Provider.STRIPE)
-        gateway = stripe_gateway(account)
-    except NotConnected:
-        return False
-    try:
-        asked_at = provider_clock()
-        key = f"delete-{subscription.reference}"
-        report = gateway.cancel(subscription.reference, at_period_end=False, key=key)
-    except (NotFound, ActRefused):
-        return _is_over(account, gateway, subscription, now=now)
-    except ProviderTrouble as trouble:
-        raise ActFailed(trouble.reason) from trouble
-    _store(account, subscription, report, asked_at=asked_at, now=now)
-    return True
-
-
-def _is_over(
-    account: ProviderAccount, gateway: StripeGateway, subscription: Subscription, *, now: datetime
-) -> bool:
-    """Return True if Stripe says that it has ended, or that there is none."""
-    asked_at = provider_clock()
-    try:
-        found = gateway.look_up("subscription", subscription.reference)
-    except NotFound:
-        return True
-    except (ProviderTrouble, ActRefused) as error:
-        raise ActFailed("odd-answer") from error
-    (report,) = found.subscriptions
-    if report.status in RUNNING:
-        raise ActFailed("refused")
-    _store(account, subscription, report, asked_at=asked_at, now=now)
-    return True
-
-
 def _act(
     subscription: Subscription,
     kind: AuditEvent.Kind,

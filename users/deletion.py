@@ -190,6 +190,15 @@ def stop_charges(user_id: int, *, mode: str, now: datetime) -> Charges:
     )
 
 
+def is_connected(project: Project) -> bool:
+    """Tell whether Stripe can be asked to cancel anything of the project."""
+    try:
+        account_of(project, Provider.STRIPE)
+    except NotConnected:
+        return False
+    return True
+
+
 def cancel_at_stripe(subscription: Subscription) -> bool:
     """
     Have Stripe cancel the subscription; return False if the project is not connected to it.

@@ -264,19 +264,19 @@ def test_sign_up_fields_of_each_type_may_stay_empty(visitor, project):
 
 
 @pytest.mark.parametrize(
-    ("page", "data", "said"),
+    ("where", "data", "said"),
     [
         ("account/", {"first_name": "A\x01da"}, "control characters"),
         ("password/", {"password": "short"}, "too short"),
         ("start/", {"content": "nothing"}, ""),
     ],
 )
-def test_what_cannot_be_changes_nothing(visitor, ada, page, data, said):
+def test_what_cannot_be_changes_nothing(visitor, ada, where, data, said):
     visitor.sign_in()
 
-    response = visitor.send(page, data)
+    response = visitor.send(where, data)
 
-    assert response.status_code == (404 if page == "start/" else 400)
+    assert response.status_code == (404 if where == "start/" else 400)
     assert said in response.content.decode()
     ada.refresh_from_db()
     assert (ada.first_name, ada.password_changed_at) == ("Ada", None)

@@ -166,7 +166,10 @@ class LocalStripe:
         after = asked.get("starting_after")
         if after is not None and after not in rows:
             raise Refused(404, "resource_missing")
-        fitting = (one for one in self._from(kind, rows, after) if _fits(one, asked))
+        candidates = self._from(kind, rows, after)
+        if kind == "invoices" and "subscription" in asked and not after:
+            candidates = reversed(self.world.billed.get(asked["subscription"], []))
+        fitting = (one for one in candidates if _fits(one, asked))
         found = list(islice(fitting, limit + 1))
         shown = [shape(one, asked) for one in found[:limit]]
         return shapes.listed(shown, f"/v1/{kind}", has_more=len(found) > limit)

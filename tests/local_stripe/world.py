@@ -113,6 +113,8 @@ class World:
     refunds: dict[str, Refund] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     keeps_events: bool = True
+    # Invoices by subscription, so that a large world answers as fast as a small one.
+    billed: dict[str, list[Invoice]] = field(default_factory=dict)
     # Of the server: ids by kind in the order made.
     orders: dict[str, tuple[list[str], dict[str, int]]] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -293,6 +295,8 @@ class World:
             created=self.now,
         )
         self.invoices[made.id] = made
+        if subscription:
+            self.billed.setdefault(subscription, []).append(made)
         return made
 
     def _id(self, kind: str) -> str:

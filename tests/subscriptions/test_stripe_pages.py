@@ -9,7 +9,6 @@ from backoffice.core.permissions import Role
 from backoffice.jobs.models import Job
 from backoffice.staff.proof import PROVED_AT
 from subscriptions.accounts import stripe_secrets
-from subscriptions.billing import ActFailed, cancel_at_stripe
 from subscriptions.models import (
     ProviderAccount,
     ProviderCustomer,
@@ -247,26 +246,3 @@ def test_support_sees_the_state_and_no_way_to_change_it(signed_in, held, project
     assert "<button" not in page.partition("<main")[2].partition("</main")[0]
     assert support.post(page_of(held), {"act": "stop-now"}).status_code == 403
     assert len(local.requests) == asked
-
-
-# --- Deletion ------------------------------------------------------------------------------------
-
-
-def test_a_running_subscription_is_cancelled_for_a_deletion(held, world, local, monkeypatch):
-    monkeypatch.setattr("subscriptions.providers.stripe.RETRIES", 0)
-    local.faults.append(Fault("/v1/", 503, times=1))
-    with pytest.raises(ActFailed):
-        cancel_at_stripe(held, now=NOW)
-
-    world.pass_time(DAY)
-    assert cancel_at_stripe(held, now=NOW)
-    held.refresh_from_db()
-    assert held.status == "canceled"
-    # Ended already, or gone: nothing is left to do.
-    assert cancel_at_stripe(held, now=NOW)
-
-
-def test_without_an_account_nothing_can_be_cancelled(held, account):
-    ProviderAccount.objects.all().delete()
-
-    assert not cancel_at_stripe(held, now=NOW)

@@ -305,7 +305,9 @@ def test_the_list_leads_to_all_that_match_as_it_shows_them(look, person):
 def test_chosen_users_make_a_file_of_theirs(look, person):
     ada, _grace, old = person("Lovelace"), person("Hopper"), person("Old", "2024-01-05")
     listed = look()
-    address = html.unescape(re.search(r'formaction="([^"]*)"', listed.content.decode()).group(1))
+    address = html.unescape(
+        re.search(r'formaction="([^"]*)" data-selection', listed.content.decode()).group(1)
+    )
 
     answer = look(path=address, method="post", data={"user": f"{ada.public_id},{old.public_id}"})
 

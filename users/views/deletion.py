@@ -23,6 +23,7 @@ from users.deletion import (
     Sums,
     carry_out,
     confirm,
+    is_connected,
     preview,
     preview_of,
 )
@@ -126,6 +127,10 @@ class DeletionPage(StaffPage):
                 shown.at_stripe,
             )
             lines.append(words % {"n": number(shown.at_stripe, self.language)})
+            if not is_connected(self.project):
+                lines.append(
+                    _("The project is not connected to Stripe: nothing is cancelled there.")
+                )
         for store, n in sorted(shown.at_stores.items()):
             words = ngettext(
                 "%(n)s subscription runs with %(store)s: it is not ours to cancel. Its customer"
