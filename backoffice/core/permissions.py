@@ -15,6 +15,8 @@ class Permission(StrEnum):
     USERS_VIEW = "users.view"
     USERS_SEE_IDENTITY = "users.see_identity"
     """Names and e-mails in clear, and searching, sorting and filtering by them."""
+    USERS_SEE_VIEWING = "users.see_viewing"
+    """What one person watched, content by content."""
     USERS_CREATE = "users.create"
     USERS_EDIT = "users.edit"
     USERS_EXPORT = "users.export"
@@ -51,11 +53,13 @@ class Role(models.TextChoices):
 
 READER = frozenset({Permission.USERS_VIEW, Permission.ANALYTICS_VIEW})
 ANALYST = READER | {
+    Permission.USERS_SEE_VIEWING,
     Permission.USERS_EXPORT,
     Permission.ANALYTICS_EXPORT,
     Permission.SUBSCRIPTIONS_VIEW,
 }
 SUPPORT = READER | {
+    Permission.USERS_SEE_VIEWING,
     Permission.USERS_SEE_IDENTITY,
     Permission.USERS_EDIT,
     Permission.USERS_SEND_RESET,

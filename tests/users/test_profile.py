@@ -487,3 +487,14 @@ def test_the_page_costs_at_most_fifteen_queries_however_much_was_watched(profile
         page_of(profile(ada, "per_page=100"))
 
     assert len(queries) <= 15
+
+
+def test_a_reader_sees_sums_but_not_what_one_person_watched(profile, ada, film):
+    watch(ada, film, NOW - DAY, 600)
+    counted(ada)
+
+    html = page_of(profile(ada, role=Role.READER))
+
+    assert card_values(html) == {"media": 1, "media-month": 1, "time": 600, "time-month": 600}
+    assert "The Film" not in html
+    assert 'id="viewed"' not in html

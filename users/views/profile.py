@@ -279,13 +279,20 @@ class Profile(UserPage, View):
         }
 
     def _viewing(self) -> dict[str, Any]:
-        """Return cards, latest contents, graph and list; the last two of a valid filter only."""
+        """
+        Return cards, latest contents, graph and list; the last two of a valid filter only.
+
+        Who may not see what one person watched is shown the sums alone.
+        """
         writer = ViewingWriter(self.user, self.asked, self.language)
         month = Month.of(self.viewpoint.today).period(self.zone)
         least = self.project.minimum_view_seconds
         this_month = viewing_in(self.user.pk, month, minimum_seconds=least)
+        cards = writer.cards(self._so_far.sums, this_month)
+        if not self.may(Permission.USERS_SEE_VIEWING):
+            return {"cards": [card | {"url": ""} for card in cards]}
         shown = {
-            "cards": writer.cards(self._so_far.sums, this_month),
+            "cards": cards,
             "last_viewed": writer.last_viewed(self._so_far.sums),
             "filter": self._filter(writer),
         }
