@@ -18,7 +18,14 @@ from subscriptions.views.notifications import (
     StripeNotification,
 )
 from subscriptions.views.offers import EditOffer, NewOffer, OfferList
-from subscriptions.views.payments import PurchaseList, SubscriptionList
+from subscriptions.views.payments import (
+    PurchaseList,
+    PurchasesFile,
+    PurchasesSheet,
+    SubscriptionList,
+    SubscriptionsFile,
+    SubscriptionsSheet,
+)
 
 """Addresses of what users pay for."""
 
@@ -31,6 +38,10 @@ urlpatterns = [
     path("offers/<int:offer_id>/", EditOffer.as_view(), name="offer"),
     path("subscriptions/", SubscriptionList.as_view(), name="list"),
     path("purchases/", PurchaseList.as_view(), name="purchases"),
+    path("subscriptions/export.csv", SubscriptionsFile.as_view(), name="subscriptions-file"),
+    path("subscriptions/export.xlsx", SubscriptionsSheet.as_view(), name="subscriptions-sheet"),
+    path("purchases/export.csv", PurchasesFile.as_view(), name="purchases-file"),
+    path("purchases/export.xlsx", PurchasesSheet.as_view(), name="purchases-sheet"),
     path("free-copies/", FreeCopyList.as_view(), name="free-copies"),
     path("free-copies/new/", NewFreeCopy.as_view(), name="free-copy-new"),
     path("free-copies/<int:free_copy_id>/", FreeCopyPage.as_view(), name="free-copy"),

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -206,10 +205,6 @@ def manifest_of(
             for column in columns
         ],
     }
-
-
-def file_name(what: str, project_slug: str, today: date, extension: str = "csv") -> str:
-    return f"{project_slug}-{what}-{today:%Y-%m-%d}.{extension}"
 
 
 # --- In the background -----------------------------------------------------------------------

@@ -71,6 +71,7 @@ class AuditEvent(models.Model):
         OFFER_EDITED = "subscriptions.offer.edited", _("Offer edited")
         MAIL_SENT_AGAIN = "jobs.mail.sent_again", _("Mail sent again")
         USERS_EXPORTED = "users.list.exported", _("User list exported")
+        PAYMENTS_EXPORTED = "subscriptions.list.exported", _("Payments exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
         PROVIDER_CONNECTED = "subscriptions.provider.connected", _("Provider connected")
         SUBSCRIPTION_STOPPED = "subscriptions.subscription.stopped", _("Subscription stopped")

@@ -69,6 +69,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.OFFER_EDITED: _("Edited the offer %(offer)s."),
     _Kind.MAIL_SENT_AGAIN: _("Sent a mail again (%(mail)s)."),
     _Kind.USERS_EXPORTED: _("Exported %(rows)s users."),
+    _Kind.PAYMENTS_EXPORTED: _("Exported %(rows)s payments."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
     _Kind.PROVIDER_CONNECTED: _("Connected the account with %(provider)s, key …%(hint)s."),
     _Kind.SUBSCRIPTION_STOPPED: _("Asked %(provider)s to stop a subscription (%(when)s)."),

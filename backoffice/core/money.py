@@ -48,6 +48,11 @@ def decimals(currency: str) -> int:
     return _DIGITS.get(currency, 2)
 
 
+def currencies_with(digits: int) -> list[str]:
+    """Return the currencies whose amounts have so many decimals, which is not two."""
+    return sorted(code for code, own in _DIGITS.items() if own == digits)
+
+
 def minor_units(amount: str, currency: str) -> int:
     """
     Return the minor units of an amount in major units: "9.99" EUR gives 999, "500" JPY 500.

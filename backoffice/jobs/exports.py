@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -42,6 +42,18 @@ FORGOTTEN: Final = gettext_noop("It was asked for too long ago: ask for the file
 # The number under which deletions and the beginnings of files wait for each other.
 _LOCK: Final = 7_302_611
 _OWNER_ONLY: Final = 0o600
+
+# Each of these counts against the files that a person may take in a day.
+FILES_TAKEN: Final = (
+    AuditEvent.Kind.USERS_EXPORTED,
+    AuditEvent.Kind.CHART_EXPORTED,
+    AuditEvent.Kind.VIEWING_EXPORTED,
+    AuditEvent.Kind.PAYMENTS_EXPORTED,
+)
+
+
+def file_name(what: str, project_slug: str, today: date, extension: str = "csv") -> str:
+    return f"{project_slug}-{what}-{today:%Y-%m-%d}.{extension}"
 
 
 class Outdated(Exception):

@@ -1,25 +1,42 @@
 """The lists of subscriptions and of purchases and rentals."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
 
+from backoffice.audit.models import AuditEvent
+from backoffice.core.addresses import pairs_of, with_parameters
 from backoffice.core.formatting import instant_text, money_text, number
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
+from backoffice.core.sheets import SheetFile, check_fits
+from backoffice.jobs.views.files import FilePage
+from backoffice.staff.filters import RegisterFilter
 from backoffice.staff.registers import Register
+from subscriptions.exports import (
+    PaymentColumn,
+    purchase_columns,
+    subscription_columns,
+    write_payments,
+)
 from subscriptions.filters import PurchaseFilter, SubscriptionFilter
 from subscriptions.models import Purchase, Subscription
 from subscriptions.views.people import People
+from users.filters import Viewpoint
 
 
 class PaymentRegister(Register):
     """What the lists of payments share: people, instants and money as the reader sees them."""
 
     permission_required = Permission.SUBSCRIPTIONS_VIEW
+    file_names: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Label and address name of the files of the list."""
 
     @property
     def language(self) -> str:
@@ -41,7 +58,70 @@ class PaymentRegister(Register):
             return {}
         total = self.asked.qs.count()
         words = ngettext("%(n)s row", "%(n)s rows", total)
-        return {"total": total, "total_text": words % {"n": number(total, self.language)}}
+        return {
+            "total": total,
+            "total_text": words % {"n": number(total, self.language)},
+            "files": self._files(),
+        }
+
+    def _files(self) -> list[tuple[str, str]]:
+        """Return label and address of the files of what is shown, for whoever may take them."""
+        if not self.may(Permission.ANALYTICS_EXPORT):
+            return []
+        kept = pairs_of(self.request.GET, without={"after", "before"})
+        return [(label, with_parameters(reverse(name), kept)) for label, name in self.file_names]
+
+
+class PaymentFile(FilePage):
+    """A file of one of the lists, over the same filter; those too long are to be narrowed."""
+
+    permission_required = Permission.ANALYTICS_EXPORT
+    audit_kind = AuditEvent.Kind.PAYMENTS_EXPORTED
+    filterset_class: ClassVar[type[RegisterFilter]]
+    ordering: ClassVar[Ordering]
+
+    def rows(self) -> QuerySet[Any]:
+        """Return every row of the project."""
+        raise NotImplementedError
+
+    def columns(self, viewpoint: Viewpoint) -> list[PaymentColumn]:
+        """Return the columns of the file."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        self._asked()
+
+    def make(self) -> HttpResponseBase:
+        asked = self._asked()
+        viewpoint = Viewpoint(
+            self.project, self.now, sees_identity=self.may(Permission.USERS_SEE_IDENTITY)
+        )
+        is_sheet = self.kind_of_file is SheetFile
+        if is_sheet:
+            check_fits(asked.qs.count())
+        rows = asked.qs.order_by(*self.ordering.order_by())
+        columns = self.columns(viewpoint)
+        made = write_payments(rows, columns, viewpoint=viewpoint, is_sheet=is_sheet)
+        # An address looked for is personal: the trail tells only that there was one.
+        given = {
+            name: ["given"] if name in asked.by_identity else values
+            for name, values in self.request.GET.lists()
+        }
+        return self.send(made, self.what, {"filter": given})
+
+    def _asked(self) -> RegisterFilter:
+        asked = self.filterset_class(
+            self.request.GET,
+            queryset=self.rows(),
+            project=self.project,
+            now=self.now,
+            sees_identity=self.may(Permission.USERS_SEE_IDENTITY),
+        )
+        self.checked(asked)
+        return asked
+
+    def _needed_permissions(self, request: HttpRequest) -> set[Permission]:
+        return super()._needed_permissions(request) | {Permission.SUBSCRIPTIONS_VIEW}
 
 
 class SubscriptionList(PaymentRegister):
@@ -50,6 +130,10 @@ class SubscriptionList(PaymentRegister):
     filterset_class = SubscriptionFilter
     ordering = Ordering("-started", ("started_at", "pk"), is_descending=True)
     template_name = "subscriptions/subscription_list.html"
+    file_names = (
+        ("CSV", "subscriptions:subscriptions-file"),
+        ("Excel", "subscriptions:subscriptions-sheet"),
+    )
 
     def get_queryset(self) -> QuerySet[Subscription]:
         rows = Subscription.objects.filter(project=self.project)
@@ -84,12 +168,37 @@ class SubscriptionList(PaymentRegister):
         return row.get_status_display()
 
 
+class SubscriptionsFile(PaymentFile):
+    """The subscriptions of the list, in its order."""
+
+    what = "subscriptions"
+    list_name = "subscriptions:list"
+    filterset_class = SubscriptionFilter
+    ordering = SubscriptionList.ordering
+
+    def rows(self) -> QuerySet[Subscription]:
+        return Subscription.objects.filter(project=self.project)
+
+    def columns(self, viewpoint: Viewpoint) -> list[PaymentColumn]:
+        return subscription_columns(viewpoint)
+
+
+class SubscriptionsSheet(SubscriptionsFile):
+    """The same as a spreadsheet."""
+
+    kind_of_file = SheetFile
+
+
 class PurchaseList(PaymentRegister):
     """Every pack, rental and gift that was bought, the latest first."""
 
     filterset_class = PurchaseFilter
     ordering = Ordering("-purchased", ("purchased_at", "pk"), is_descending=True)
     template_name = "subscriptions/purchase_list.html"
+    file_names = (
+        ("CSV", "subscriptions:purchases-file"),
+        ("Excel", "subscriptions:purchases-sheet"),
+    )
 
     def get_queryset(self) -> QuerySet[Purchase]:
         rows = Purchase.objects.filter(project=self.project)
@@ -111,3 +220,24 @@ class PurchaseList(PaymentRegister):
             "price": self.money(row),
             "date": self.instant(row.purchased_at),
         }
+
+
+class PurchasesFile(PaymentFile):
+    """The purchases of the list, in its order."""
+
+    what = "purchases"
+    list_name = "subscriptions:purchases"
+    filterset_class = PurchaseFilter
+    ordering = PurchaseList.ordering
+
+    def rows(self) -> QuerySet[Purchase]:
+        return Purchase.objects.filter(project=self.project)
+
+    def columns(self, viewpoint: Viewpoint) -> list[PaymentColumn]:
+        return purchase_columns(viewpoint)
+
+
+class PurchasesSheet(PurchasesFile):
+    """The same as a spreadsheet."""
+
+    kind_of_file = SheetFile

@@ -1,5 +1,7 @@
 """The lists of offers, subscriptions, purchases, free copies and gifts, and what they change."""
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -136,6 +138,49 @@ def test_the_queries_of_a_list_do_not_grow_with_it(
     for name in ("list", "purchases", "free-copies", "gifts"):
         with django_assert_max_num_queries(9):
             client.get(reverse(f"subscriptions:{name}"))
+
+
+def cells(response):
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+
+def test_the_file_of_subscriptions_holds_the_rows_of_its_list(signed_in, project, ada):
+    yen = OfferFactory(project=project, name="=HYPERLINK()", reference="yen")
+    SubscriptionFactory(
+        user=ada, offer=yen, reference="a", price_minor=500, currency="JPY", started_at=NOW - DAY
+    )
+    SubscriptionFactory(user=ada, reference="b", status="canceled", ended_at=NOW - DAY)
+    client = signed_in()
+
+    response = client.get(reverse("subscriptions:subscriptions-file"))
+    (active,) = cells(client.get(reverse("subscriptions:subscriptions-file") + "?status=active"))
+
+    assert [row["reference"] for row in cells(response)] == ["a", "b"]
+    assert response["X-Row-Count"] == "2"
+    assert (active["price"], active["currency"], active["status"]) == ("500", "JPY", "active")
+    assert active["offer"] == "'=HYPERLINK()"
+    assert active["started_at"] == "2026-03-19T13:00:00+01:00"
+    assert active["user"] == str(ada.public_id)
+    assert AuditEvent.objects.filter(kind="subscriptions.list.exported").count() == 2
+
+
+def test_the_file_of_purchases_is_masked_for_an_analyst(signed_in, project, ada):
+    PurchaseFactory(user=ada, price_minor=499, currency="EUR", expires_at=NOW - DAY)
+    client = signed_in(Role.ANALYST)
+
+    (row,) = cells(client.get(reverse("subscriptions:purchases-file")))
+
+    assert (row["price"], row["status"], row["email"]) == ("4.99", "expired", "a***@x***.org")
+    assert (
+        client.get(reverse("subscriptions:purchases-file") + "?email=a@x.org").status_code == 400
+    )
+    with client.get(reverse("subscriptions:purchases-sheet")) as sheet:
+        assert sheet["X-Row-Count"] == "1"
+
+
+def test_support_takes_no_file_of_payments(signed_in, project):
+    assert signed_in(Role.SUPPORT).get(reverse("subscriptions:purchases-file")).status_code == 403
 
 
 # --- Offers -----------------------------------------------------------------------------------

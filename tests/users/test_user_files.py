@@ -478,7 +478,7 @@ def test_no_file_without_its_line(look, people, client, monkeypatch):
         raise OSError("no trail today")
 
     look()
-    monkeypatch.setattr("users.views.user_files.record", fail)
+    monkeypatch.setattr("backoffice.jobs.views.files.record", fail)
     client.raise_request_exception = False
 
     assert look(path=BASIC).status_code == 500

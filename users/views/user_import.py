@@ -22,11 +22,11 @@ from backoffice.core.exports import csv_of
 from backoffice.core.formatting import number
 from backoffice.core.pagination import Cursor, CursorRefused, Ordering, keyset_page
 from backoffice.core.permissions import Permission
+from backoffice.jobs.exports import file_name
 from backoffice.jobs.selectors import waits_in_vain
 from backoffice.projects.models import Platform
 from backoffice.staff.pages import StaffPage, StaffRequest
 from backoffice.staff.registers import Register
-from users.exports import file_name
 from users.filters import ImportFilter
 from users.forms import ImportColumnsForm
 from users.imports.columns import ColumnsRefused, ImportColumns

@@ -16,9 +16,9 @@ from backoffice.audit.models import AuditEvent
 from backoffice.core.exports import MadeFile, TooSlow
 from backoffice.core.permissions import Permission
 from backoffice.core.sheets import SheetFile
+from backoffice.jobs.views.files import FilePage
 from users.exports import filter_for_audit
 from users.views.profile import UserPage
-from users.views.user_files import FilePage
 from users.views.viewing import days_in_words
 
 
@@ -26,6 +26,7 @@ class ViewingFile(UserPage, FilePage):
     """What the profile shows of one user's viewing, over the same filter."""
 
     audit_kind: ClassVar[AuditEvent.Kind] = AuditEvent.Kind.VIEWING_EXPORTED
+    list_name = "users:list"
 
     def check(self) -> None:
         self._asked()
