@@ -35,8 +35,6 @@ def world(django_db_setup, django_db_blocker):
         # A table that the ORM does not manage is not flushed.
         Viewing.objects.all().delete()
         call_command("flush", interactive=False, verbosity=0)
-        # Not Django's to manage, so not Django's to flush.
-        Viewing.objects.all().delete()
 
 
 @pytest.fixture
