@@ -1,6 +1,7 @@
 """The list of users by hand: order, pages, ticks, the gear of a row."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -58,6 +59,8 @@ def test_pages_lead_on_to_the_end_and_back_to_the_beginning(listed):
     pages = [first]
     while listed.locator("a[rel=next]").count():
         listed.locator("a[rel=next]").click()
+        # The rows of the page before are gone when its first one is.
+        expect(listed.get_by_role("link", name=pages[-1][0])).to_have_count(0)
         pages.append(names(listed))
 
     assert [len(page) for page in pages] == [10, 10, 10, 10, 8]
@@ -66,6 +69,7 @@ def test_pages_lead_on_to_the_end_and_back_to_the_beginning(listed):
 
     for page in reversed(pages[:-1]):
         listed.locator("a[rel=prev]").click()
+        expect(listed.locator("td.name").first).to_have_text(page[0])
         assert names(listed) == page
     expect(listed.locator("a[rel=prev]")).to_have_count(0)
 
@@ -194,7 +198,7 @@ def test_the_menu_by_keyboard(listed):
     listed.keyboard.press("Enter")
     expect(items.nth(0)).to_be_focused()
     listed.keyboard.press("Enter")
-    expect(listed.get_by_role("heading", level=1)).to_have_text("Personal information")
+    expect(listed.get_by_role("textbox", name="First name")).to_have_value("Member")
 
 
 @pytest.mark.parametrize("act", ["Edit", "Impersonate", "Delete"])
@@ -206,9 +210,8 @@ def test_each_entry_leads_to_its_page_without_another_password(listed, act, worl
     listed.get_by_role("menuitem", name=act).click()
 
     person = world.people["member 47"]
-    expect(listed.get_by_role("link", name="Back to the profile")).to_be_visible()
-    assert listed.url.endswith(f"/users/{person.public_id}/{act.lower()}/")
-    assert listed.title().startswith(act)
+    expect(listed).to_have_url(re.compile(f"/users/{person.public_id}/{act.lower()}/"))
+    expect(listed.get_by_role("main")).to_contain_text("Member No47")
 
 
 @pytest.mark.parametrize(

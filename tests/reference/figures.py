@@ -173,7 +173,12 @@ class Figures:
         return held_at_end(self.access[number], w.end)
 
     def is_viewers(self, number: int, w: Window) -> bool:
-        return any(w.start <= view.started_at < w.end for view in self.views(number))
+        starts = [view.started_at for view in self.views(number)]
+        if self.history.people[number].is_deleted:
+            # Of them the day alone is kept: it counts from its beginning.
+            days = [(at, midnight(self.local_day(at), self.zone)) for at in starts]
+            return any(w.start <= at and begun < w.end for at, begun in days)
+        return any(w.start <= at < w.end for at in starts)
 
     def is_trial(self, number: int, w: Window) -> bool:
         return touched(self.trial[number], w)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from analytics.anonymising import fold_viewings, forget_viewer
 from analytics.models import Content, Device, Viewing
 from analytics.partitions import ensure_partitions, month_of
 from analytics.rollups import rebuild_rollups
@@ -56,10 +57,23 @@ class Loaded:
         ids = [user.pk for user in self.users]
         rebuild_spans(ids[::2], now=now)
         rebuild_spans(ids, now=now)
+        rebuild_rollups([self.project.pk])
+        self._delete_users()
         with connection.cursor() as cursor:
             REGISTRATION_DAYS.check({}).compare(cursor)
             REGISTRATION_DAYS.check({}).repair(cursor)
-        rebuild_rollups([self.project.pk])
+
+    def _delete_users(self) -> None:
+        """Leave of the deleted people what their deletion leaves: stubs, and folded viewings."""
+        for user, person in zip(self.users, self.history.people, strict=True):
+            if not person.is_deleted:
+                continue
+            nobody = dict.fromkeys(name(0), "")
+            User.objects.filter(pk=user.pk).update(deleted_at=person.registered_at, **nobody)
+            with connection.cursor() as cursor:
+                forget_viewer(cursor, user.pk, project_id=self.project.pk)
+            while fold_viewings(user.pk, project_id=self.project.pk) is not None:
+                pass
 
     def scope(self, platforms: frozenset[int] = frozenset()) -> Scope:
         """Return the scope of the platforms with these numbers; of all if there are none."""
@@ -78,7 +92,7 @@ class Loaded:
                 platform=self.platforms[person.platform],
                 registered_at=person.registered_at,
                 modified_at=person.registered_at,
-                **({"deleted_at": person.registered_at} if person.is_deleted else name(number)),
+                **name(number),
             )
             for number, person in enumerate(self.history.people)
         )
@@ -89,8 +103,8 @@ class Loaded:
                 registered_at=user.registered_at,
                 text=search_text(user.first_name, user.last_name, user.email),
             )
-            for user in users
-            if user.deleted_at is None
+            for user, person in zip(users, self.history.people, strict=True)
+            if not person.is_deleted
         )
         return users
 
