@@ -37,6 +37,7 @@ def test_from_the_list_by_keyboard_to_an_edit_and_back_with_the_filter(page, gra
 
     page.get_by_role("button", name="Actions for Grace Hopper").focus()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Edit")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="First name")).to_have_value("Grace")
     page.get_by_role("textbox", name="First name").press("End")
@@ -65,6 +66,7 @@ def test_a_password_is_seen_once_and_gone_when_one_goes_back(page, grace):
     # The browser has kept nothing of that page, and would have to send the form again.
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
         page.go_back()
+    page.wait_for_load_state()
     assert password not in page.content()
 
 
