@@ -66,8 +66,7 @@ def test_a_password_is_seen_once_and_gone_when_one_goes_back(page, grace):
     # The browser has kept nothing of that page, and would have to send the form again.
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
         page.go_back()
-    page.wait_for_load_state()
-    assert password not in page.content()
+    expect(page.get_by_text(password)).to_have_count(0)
 
 
 def test_the_graph_is_drawn_and_read_by_keyboard_and_switched(page, world):
