@@ -185,7 +185,7 @@ AURORA = Service(
     },
     settings={
         "free_copies_need_activation": True,
-        "impersonation_reason": Project.ReasonRule.REQUIRED,
+        "impersonation_reason": Project.ReasonRule.OFF,
     },
     platforms=(
         ("web", "Web", "web", 38),
