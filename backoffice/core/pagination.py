@@ -1,7 +1,5 @@
 """Keyset pages: the deepest page of a list costs what the first does."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
 from django.db import models
 from django.db.models import BooleanField, F, Func, QuerySet, Value
+
+from backoffice.core.sealing import SealBroken, seal, unseal
 
 Row = TypeVar("Row", bound=models.Model)
 
 DEFAULT_PER_PAGE = 50
 LONGEST_CURSOR = 3000
+PURPOSE = "backoffice.core.pagination"
 
 
 class CursorRefused(Exception):
@@ -52,7 +51,7 @@ class Cursor:
         plain = json.dumps(
             [self.ordering, self.at.isoformat(), self.offset, [_pack(v) for v in self.values]]
         )
-        return _fernet().encrypt(plain.encode()).decode().rstrip("=")
+        return seal(plain, purpose=PURPOSE).rstrip("=")
 
     @classmethod
     def decode(cls, text: str, ordering: Ordering) -> "Cursor":
@@ -64,8 +63,8 @@ class Cursor:
         if len(text) > LONGEST_CURSOR or not text.isascii():
             raise CursorRefused
         try:
-            plain = _fernet().decrypt((text + "=" * (-len(text) % 4)).encode())
-        except InvalidToken as error:
+            plain = unseal(text + "=" * (-len(text) % 4), purpose=PURPOSE)
+        except SealBroken as error:
             raise CursorRefused from error
         name, at, offset, values = json.loads(plain)
         if name != ordering.name or len(values) != len(ordering.fields):
@@ -83,11 +82,6 @@ class Page(Generic[Row]):
     after: str | None
     """The cursor of the next page; none on the last."""
     before: str | None
-
-
-def _fernet() -> Fernet:
-    key = hashlib.sha256(b"backoffice.core.pagination" + settings.SECRET_KEY.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))
 
 
 def _pack(value: Any) -> Any:
