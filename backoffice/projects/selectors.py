@@ -4,7 +4,6 @@ import hashlib
 from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, Q
-from django.utils import timezone
 
 from backoffice.projects.models import ApiKey, Platform, Project
 
@@ -17,15 +16,12 @@ def hash_of_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def authenticate_key(raw: str, *, now: datetime | None = None) -> ApiKey | None:
+def authenticate_key(raw: str, *, now: datetime) -> ApiKey | None:
     """
     Return the live key, with its platform and project, or `None`; note its use to the minute.
 
     One query, and one write in the first request of each minute.
-
-    :param now: the caller's clock, if it has read it already.
     """
-    now = now or timezone.now()
     key = (
         ApiKey.objects.live()
         .select_related("platform__project")
