@@ -28,7 +28,7 @@ from subscriptions.webhooks import apply_found, provider_clock, subscription_row
 
 _Status = Subscription.Status
 # Charged, or may be again.
-RUNNING: Final = frozenset(
+STILL_CHARGED: Final = frozenset(
     {
         _Status.TRIALING,
         _Status.ACTIVE,

@@ -73,7 +73,7 @@ def _user_id() -> Combinable:
 
 def subscription_columns(viewpoint: Viewpoint) -> list[PaymentColumn]:
     """Return the columns of the file of subscriptions, in their order."""
-    held = Q(status__in=Subscription.RUNNING)
+    held = Q(status__in=Subscription.RUNNING, access_start__isnull=False)
     held &= Q(access_end=None) | Q(access_end__gt=viewpoint.now)
     status = Case(When(held, then=Value("active")), default=Value("cancelled"))
     return [

@@ -243,8 +243,19 @@ class Subscription(Source):
 
     def is_held_at(self, instant: datetime) -> bool:
         """Tell which of the seed's two words fits: Active, trial and late payment included."""
-        is_running = self.access_end is None or self.access_end > instant
-        return self.status in self.RUNNING and is_running
+        has_ended = self.access_end is not None and self.access_end <= instant
+        return self.status in self.RUNNING and self.access_start is not None and not has_ended
+
+    def detail_at(self, instant: datetime) -> str:
+        """Return the provider's own state, or why it stops, where that says more than the word."""
+        if self.status in self.RUNNING and not self.is_held_at(instant):
+            return str(_("ended"))
+        if self.status == self.Status.CANCELED:
+            return str(self.stop_reason.label) if self.stop_reason else ""
+        is_paid = self.trial_end is not None and self.trial_end <= instant
+        if self.status == self.Status.ACTIVE or (self.status == self.Status.TRIALING and is_paid):
+            return ""
+        return str(self.Status(self.status).label)
 
 
 class Purchase(Source):

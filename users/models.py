@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from backoffice.core.instants import within_bounds
+from backoffice.core.masking import mask_email, mask_name
 from backoffice.core.periods import Period
 from backoffice.jobs.models import Job
 from backoffice.projects.models import Platform, Project
@@ -186,6 +187,18 @@ class User(models.Model):
 
     def __str__(self) -> str:
         return f"user {self.public_id}"
+
+    @property
+    def full_name(self) -> str:
+        """First and last name as far as they are known; empty for neither."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+    def shown_name(self, *, sees_identity: bool) -> str:
+        """Return the name, else the e-mail, else the id, as one reader may see them."""
+        name, email = self.full_name, self.email
+        if not sees_identity:
+            name, email = mask_name(name), mask_email(email)
+        return name or email or str(self.public_id)
 
 
 class UserSearch(models.Model):

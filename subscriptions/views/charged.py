@@ -14,7 +14,7 @@ from backoffice.core.formatting import instant_text, money_text
 from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
 from subscriptions.billing import (
-    RUNNING,
+    STILL_CHARGED,
     ActFailed,
     ChangedMeanwhile,
     Payment,
@@ -143,7 +143,7 @@ class ChargedSubscription(ChargedPage):
         source = self.source
         if (
             not self.is_charged_by_stripe
-            or source.status not in RUNNING
+            or source.status not in STILL_CHARGED
             or source.ended_at
             or not self.may(Permission.SUBSCRIPTIONS_CHARGE)
         ):

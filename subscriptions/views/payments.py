@@ -149,23 +149,14 @@ class SubscriptionList(PaymentRegister):
             "person": self.people.of(row.user),
             "status": "active" if is_active else "cancelled",
             "status_label": _("Active") if is_active else pgettext("subscription", "Cancelled"),
-            "precise": self._precise(row, is_active=is_active),
+            "precise": row.detail_at(self.now),
             "payment": row.get_provider_display(),
             "offer": row.offer.name if row.offer else "",
             "price": self.money(row),
             "start": self.instant(row.first_paid_at or row.started_at),
             "end": self.instant(row.access_end or row.ended_at),
-            "reason": row.cancel_reason,
+            "reason": "" if row.stop_reason else row.cancel_reason,
         }
-
-    def _precise(self, row: Subscription, *, is_active: bool) -> str:
-        """Return the provider's own state, where it says more than the word beside it."""
-        plain = Subscription.Status.ACTIVE if is_active else Subscription.Status.CANCELED
-        if row.status == plain:
-            return ""
-        if not is_active and row.status in Subscription.RUNNING:
-            return _("ended")
-        return row.get_status_display()
 
 
 class SubscriptionsFile(PaymentFile):

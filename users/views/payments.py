@@ -11,16 +11,9 @@ from django.utils.translation import pgettext
 
 from backoffice.core.formatting import instant_text, money_text
 from backoffice.core.masking import mask_name
-from subscriptions.models import FreeCopy, Provider, Purchase, Source, Subscription
+from subscriptions.models import FreeCopy, GivenState, Provider, Purchase, Source, Subscription
 from subscriptions.selectors import Sources
 from users.models import User
-
-# The provider's states by the seed's two words: these are Active, all others Cancelled.
-HELD = {
-    Subscription.Status.TRIALING,
-    Subscription.Status.ACTIVE,
-    Subscription.Status.PAST_DUE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +40,11 @@ class PaymentWriter:
         return [self._purchase(row) for row in self.sources.bought]
 
     def _subscription(self, row: Subscription) -> dict[str, Any]:
-        is_held = row.status in HELD and not self._has_ended(row)
+        is_held = row.is_held_at(self.now)
         return self._row(
             row,
             is_held=is_held,
-            precise=self._precise(row, is_held=is_held),
+            precise=row.detail_at(self.now),
             payment=str(Provider(row.provider).label),
             price=money_text(row.price_minor, row.currency, self.language),
             start=self._subscription_start(row),
@@ -63,19 +56,6 @@ class PaymentWriter:
         if row.provider != Provider.STRIPE:
             return ""
         return reverse(name, args=[row.user.public_id, row.pk])
-
-    def _precise(self, row: Subscription, *, is_held: bool) -> str:
-        """Return the provider's own state, where it says more than the word beside it."""
-        if not is_held and row.status in HELD:
-            return _("ended")
-        is_over = row.trial_end is not None and row.trial_end <= self.now
-        if row.status == Subscription.Status.ACTIVE or (
-            row.status == Subscription.Status.TRIALING and is_over
-        ):
-            return ""
-        if row.status == Subscription.Status.CANCELED:
-            return str(row.stop_reason.label) if row.stop_reason else ""
-        return str(Subscription.Status(row.status).label)
 
     def _subscription_start(self, row: Subscription) -> str:
         is_unpaid = row.first_paid_at is None or row.first_paid_at > self.now
@@ -95,7 +75,7 @@ class PaymentWriter:
         is_known = row.status in {Purchase.Status.ACTIVE, Purchase.Status.EXPIRED}
         return self._row(
             row,
-            is_held=row.status == Purchase.Status.ACTIVE and not self._has_ended(row),
+            is_held=row.status_at(self.now) == Purchase.Status.ACTIVE,
             precise=self._gift_words(row.user)
             if is_known
             else f"{self._gift_words(row.user)}, {str(Purchase.Status(row.status).label).lower()}",
@@ -106,8 +86,7 @@ class PaymentWriter:
     def _gift_words(self, buyer: User) -> str:
         if buyer.deleted_at:
             return _("gift from a user who was deleted")
-        name = f"{buyer.first_name} {buyer.last_name}".strip()
-        shown = name if self.sees_identity else mask_name(name)
+        shown = buyer.full_name if self.sees_identity else mask_name(buyer.full_name)
         return _("gift from %(name)s") % {"name": shown} if shown else _("gift")
 
     def _free_copy(self, row: FreeCopy) -> dict[str, Any]:
@@ -122,7 +101,7 @@ class PaymentWriter:
             precise = _("free copy")
         return self._row(
             row,
-            is_held=row.access_start is not None and not self._has_ended(row),
+            is_held=row.given_state(self.now) == GivenState.ENABLED,
             precise=precise,
             start=self._instant(row.access_start or row.sent_at),
             end=self._end(row.access_end),
@@ -152,9 +131,7 @@ class PaymentWriter:
         }
 
     def _purchase(self, row: Purchase) -> dict[str, Any]:
-        status = Purchase.Status(row.status)
-        if status == Purchase.Status.ACTIVE and self._has_ended(row):
-            status = Purchase.Status.EXPIRED
+        status = row.status_at(self.now)
         return {
             "status": "active" if status == Purchase.Status.ACTIVE else "cancelled",
             "status_label": str(status.label),
@@ -164,10 +141,6 @@ class PaymentWriter:
             "date": self._instant(row.purchased_at),
             "url": self._charged(row, "subscriptions:charged-purchase"),
         }
-
-    def _has_ended(self, row: Source) -> bool:
-        ends = (row.access_end, getattr(row, "expires_at", None))
-        return any(end is not None and end <= self.now for end in ends)
 
     def _end(self, end: datetime | None) -> str:
         if end is None:
