@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from backoffice.core.masking import mask_email, mask_name
+from backoffice.core.masking import mask_email
 from users.models import User
 
 
@@ -30,10 +30,5 @@ class People:
             return Person(address if self.sees_identity else mask_email(address), "")
         if user.deleted_at is not None:
             return Person(_("Deleted user"), "")
-        name = f"{user.first_name} {user.last_name}".strip()
-        shown = name if self.sees_identity else mask_name(name)
-        if not shown:
-            shown = user.email if self.sees_identity else mask_email(user.email)
-        return Person(
-            shown or str(user.public_id), reverse("users:profile", args=[user.public_id])
-        )
+        shown = user.shown_name(sees_identity=self.sees_identity)
+        return Person(shown, reverse("users:profile", args=[user.public_id]))

@@ -61,7 +61,7 @@ class DeletionPage(StaffPage):
     ) -> HttpResponse:
         """Return the page that says what goes and what stays, and asks."""
         users = User.objects.filter(pk__in=user_ids).order_by("sort_name", "pk")
-        names = [_name_of(user) for user in users[:NAMES_SHOWN]]
+        names = [user.shown_name(sees_identity=True) for user in users[:NAMES_SHOWN]]
         title = ngettext("Delete %(n)s user", "Delete %(n)s users", shown.users)
         context = {
             "title": title % {"n": number(shown.users, self.language)},
@@ -391,7 +391,3 @@ def not_cancelled_text() -> str:
         "Stripe did not cancel the subscription, so nobody was deleted. Try again, or leave the"
         " subscription as it is."
     )
-
-
-def _name_of(user: User) -> str:
-    return f"{user.first_name} {user.last_name}".strip() or user.email or str(user.public_id)

@@ -36,7 +36,6 @@ from users.impersonation import (
 )
 from users.models import Impersonation, ImpersonationQuerySet
 from users.views.profile import UserPage
-from users.views.user_rows import shown_name
 
 # The latest of those who looked, on the page of one user.
 LOOKS_SHOWN = 20
@@ -87,7 +86,7 @@ class Impersonate(UserPage, View):
             "is_on": is_on(),
             "left": left_today(staff=self.request.user, project=self.project, now=self.now),
             "most": settings.IMPERSONATIONS_A_DAY,
-            "name": shown_name(self.user, sees_identity=self.may(Permission.USERS_SEE_IDENTITY)),
+            "name": self.user.shown_name(sees_identity=self.may(Permission.USERS_SEE_IDENTITY)),
             "platform": self.user.platform,
             "address": origin_of(self.user.platform.impersonation_address),
             "minutes": settings.IMPERSONATION_MINUTES,
@@ -149,7 +148,7 @@ class ImpersonationRegister(Register):
                 "id": str(row.pk),
                 "when": row.created_at,
                 "who": str(row.staff),
-                "user": shown_name(row.user, sees_identity=sees_identity),
+                "user": row.user.shown_name(sees_identity=sees_identity),
                 "url": reverse("users:profile", args=[row.user.public_id]),
                 "platform": row.platform.name,
                 "mode": str(Impersonation.Mode(row.mode).label),

@@ -31,7 +31,7 @@ from users.selectors import custom_fields, device_sessions_of
 from users.views.filter_bar import PLACE
 from users.views.payments import PaymentWriter
 from users.views.status_reason import StatusReason
-from users.views.user_rows import RowWriter, acts_allowed, one_click_acts, shown_name
+from users.views.user_rows import RowWriter, acts_allowed, one_click_acts
 from users.views.viewing import ViewingWriter
 
 # A longer filter of the list is not carried along.
@@ -81,9 +81,8 @@ class UserPage(StaffPage):
         return Viewpoint(project=self.project, now=self.now, sees_identity=self.sees_identity)
 
     def name(self) -> str:
-        """Return what the user is called: the name, else the e-mail; masked where it must be."""
-        shown = shown_name(self.user, sees_identity=self.sees_identity)
-        return shown or str(self.user.public_id)
+        """Return what the user is called, masked where it must be."""
+        return self.user.shown_name(sees_identity=self.sees_identity)
 
     @cached_property
     def list_query(self) -> str:

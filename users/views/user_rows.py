@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from backoffice.core.formatting import instant_text, short_day
-from backoffice.core.masking import mask_email, mask_name
+from backoffice.core.masking import mask_email
 from backoffice.core.permissions import Permission
 from backoffice.projects.models import Project
 from subscriptions.models import Subscription
@@ -87,7 +87,7 @@ class RowWriter:
         status = User.Status(user.status)
         public_id = str(user.public_id)
         email = user.email if self.sees_identity else mask_email(user.email)
-        name = shown_name(user, sees_identity=self.sees_identity) or public_id
+        name = user.shown_name(sees_identity=self.sees_identity)
         return {
             "id": public_id,
             "url": words.profile.replace(NOBODY, public_id),
@@ -158,14 +158,6 @@ class RowWriter:
 
     def _day(self, instant: datetime) -> str:
         return short_day(instant.astimezone(self.zone).date(), self.language)
-
-
-def shown_name(user: User, *, sees_identity: bool) -> str:
-    """Return the user's name, else the e-mail, as one reader may see them."""
-    name = f"{user.first_name} {user.last_name}".strip()
-    if sees_identity:
-        return name or user.email
-    return mask_name(name) or mask_email(user.email)
 
 
 def one_click_acts(project: Project) -> frozenset[str]:
