@@ -13,17 +13,15 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from analytics.models import Viewing, ViewingQuerySet
+from backoffice.core.columns import FileParameters
 from backoffice.core.folding import Folded
 from backoffice.core.named_periods import DateRange, PeriodName, range_of
 from backoffice.core.pagination import Ordering
 from backoffice.core.periods import Month
 from users.filters import (
-    DELIMITER_CHOICES,
-    HEADER_CHOICES,
     CursorFilter,
     PageSizeFilter,
     PeriodFilter,
-    ValuesFilter,
     Viewpoint,
 )
 from users.models import User
@@ -156,9 +154,5 @@ class ViewedFilter(ViewingFilter):
         return rows if key is None else rows.annotate(sort_key=key)
 
 
-class ViewingFileFilter(ViewingFilter):
+class ViewingFileFilter(FileParameters, ViewingFilter):
     """What the files of one user's viewing read from their address."""
-
-    columns = ValuesFilter(method="keep_all", check=str.isprintable)
-    delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
-    headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")

@@ -6,6 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.core.columns import FileParameters
 from backoffice.core.text import email_key
 from backoffice.staff.filters import RegisterFilter
 from subscriptions.models import (
@@ -60,6 +61,10 @@ class SubscriptionFilter(OfferedFilter):
         model = Subscription
 
 
+class SubscriptionFileFilter(FileParameters, SubscriptionFilter):
+    """The same for their file, and how it is written."""
+
+
 class PurchaseFilter(OfferedFilter):
     """Narrows purchases, gifts for others among them; the days are those of the purchase."""
 
@@ -88,6 +93,10 @@ class PurchaseFilter(OfferedFilter):
             sent_as |= Q(status=Purchase.Status.EXPIRED)
             sent_as |= Q(status=Purchase.Status.ACTIVE) & is_over
         return rows.filter(sent_as)
+
+
+class PurchaseFileFilter(FileParameters, PurchaseFilter):
+    """The same for their file, and how it is written."""
 
 
 class GivenFilter(OfferedFilter):

@@ -13,17 +13,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from backoffice.audit.models import AuditEvent
-from backoffice.core.exports import MadeFile, Making, TooSlow, write_csv
+from backoffice.core.columns import FileColumn, delimiter_of, names_chosen, write_columns
+from backoffice.core.exports import MadeFile, Making, TooSlow
 from backoffice.core.formatting import date_range_text
 from backoffice.core.permissions import Permission
-from backoffice.core.sheets import SheetFile, sheet_cell, write_sheet
+from backoffice.core.sheets import SheetFile
 from backoffice.jobs.exports import Outdated, begin, keep, new_file, query_of
 from backoffice.jobs.models import Export
 from backoffice.jobs.running import JobFailed, Running
 from backoffice.staff.access import access_of
 from subscriptions.spans import refresh_statuses
 from users.filters import (
-    DELIMITERS,
     BasicFileFilter,
     ChartFilter,
     CompleteFileFilter,
@@ -91,23 +91,6 @@ def columns_asked(kind: ListFile, asked: BasicFileFilter, *, language: str) -> l
     return [by_name[name] for name in names_chosen(asked.values["columns"], list(by_name))]
 
 
-def names_chosen(values: Sequence[str], known: Sequence[str]) -> Sequence[str]:
-    """
-    Return the columns that the parameter `columns` names, in its order; without it, all known.
-
-    :param values: each one name, or several with commas between them.
-    :raises ValidationError: if one is unknown or comes twice.
-    """
-    names = [name for value in values for name in value.split(",")]
-    if unknown := [name for name in names if name not in known]:
-        raise ValidationError(
-            _("Unknown column: %(names)s."), params={"names": ", ".join(unknown[:5])[:200]}
-        )
-    if len(set(names)) < len(names):
-        raise ValidationError(_("A column can be chosen once only."))
-    return names or known
-
-
 def _custom_fields(kind: ListFile, asked: BasicFileFilter) -> Iterable[CustomField]:
     live = [field for field in asked.custom_fields if field.archived_at is None]
     if kind is BASIC:
@@ -137,19 +120,18 @@ def write_list(
     :raises TooSlow: if it takes longer than it may.
     """
     sees_identity = asked.viewpoint.sees_identity
-    in_words = asked.values["headers"] == "words" or (is_sheet and not asked.values["headers"])
-    headings = [str(column.label) if in_words else column.column_name for column in columns]
-    cells = [column.expression if sees_identity else column.masked for column in columns]
-    zone = asked.viewpoint.project.zone
-    rows = asked.rows.order_by(*asked.ordering.order_by())
-    if not is_sheet:
-        delimiter = DELIMITERS[asked.values["delimiter"] or "comma"]
-        return write_csv(
-            headings, rows.values_list(*cells), zone=zone, delimiter=delimiter, making=making
+    written = [
+        FileColumn(
+            column.column_name,
+            column.label,
+            column.expression if sees_identity else column.masked,
+            column.cell,
         )
-    kinds = [column.cell for column in columns]
-    typed = [sheet_cell(cell, kind) for cell, kind in zip(cells, kinds, strict=True)]
-    return write_sheet(headings, kinds, rows.values_list(*typed), zone=zone, making=making)
+        for column in columns
+    ]
+    rows = asked.rows.order_by(*asked.ordering.order_by())
+    zone = asked.viewpoint.project.zone
+    return write_columns(written, rows, asked.values, zone=zone, is_sheet=is_sheet, making=making)
 
 
 def filter_for_audit(asked: Any) -> dict[str, Any]:
@@ -198,7 +180,7 @@ def manifest_of(
     project, now = asked.viewpoint.project, asked.viewpoint.now
     return {
         "as_of": now.astimezone(project.zone).isoformat(timespec="seconds"),
-        "delimiter": None if is_sheet else DELIMITERS[asked.values["delimiter"] or "comma"],
+        "delimiter": None if is_sheet else delimiter_of(asked.values),
         "columns": [
             {"name": column.column_name, "words": str(column.label)}
             | ({"means": str(MEANINGS[name])} if (name := column.column_name) in MEANINGS else {})

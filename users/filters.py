@@ -18,8 +18,9 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from analytics.selectors import deleted_viewers, viewers_in
+from backoffice.core.columns import FileParameters
 from backoffice.core.figures import Counted, Grain
-from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesField
+from backoffice.core.filters import FIRST_DATE, BoundedDateField, StrictFilterForm, ValuesFilter
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
 from backoffice.core.named_periods import DateRange, PeriodName, range_of
 from backoffice.core.pagination import Cursor, CursorRefused, Ordering
@@ -60,9 +61,6 @@ LARGEST_EXPONENT = 15
 WORD_PART = 3
 # A search with more hits finds a page of them by walking through the list.
 MANY_HITS = 30_000
-DELIMITER_CHOICES = [("comma", ","), ("semicolon", ";")]
-DELIMITERS = dict(DELIMITER_CHOICES)
-HEADER_CHOICES = [("names", gettext_lazy("Names")), ("words", gettext_lazy("Words"))]
 # Parameters that choose how rows are shown, not which.
 NARROW_NOTHING = {"sort", "grain", "per_page", "after", "before"}
 STATUSES = {
@@ -205,12 +203,6 @@ class MonthFilter(django_filters.Filter):
     field_class = MonthField
 
 
-class ValuesFilter(django_filters.Filter):
-    """A filter by any of several exact values."""
-
-    field_class = ValuesField
-
-
 class PeriodFilter(django_filters.FilterSet):
     """Narrows to a period of local days, by its name or by its ends."""
 
@@ -304,12 +296,8 @@ class ChartFilter(PeriodFilter):
         return users.filter(platform__in=[self.platform_ids[slug] for slug in slugs])
 
 
-class ChartFileFilter(ChartFilter):
+class ChartFileFilter(FileParameters, ChartFilter):
     """What the chart's file is narrowed by, and how it is written."""
-
-    columns = ValuesFilter(method="keep_all", check=str.isprintable)
-    delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
-    headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,12 +515,8 @@ class UserListFilter(UserFilter):
             self.filters[name].extra["sort"] = data.get("sort") or DEFAULT_SORT
 
 
-class BasicFileFilter(UserFilter):
+class BasicFileFilter(FileParameters, UserFilter):
     """What the basic file reads from its address: the filter, and how the file is written."""
-
-    columns = ValuesFilter(method="keep_all", check=str.isprintable)
-    delimiter = django_filters.ChoiceFilter(choices=DELIMITER_CHOICES, method="keep_all")
-    headers = django_filters.ChoiceFilter(choices=HEADER_CHOICES, method="keep_all")
 
 
 class CompleteFileFilter(BasicFileFilter):

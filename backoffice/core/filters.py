@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -81,6 +82,12 @@ class ValuesField(forms.Field):
                     code="invalid",
                     params={"value": item[:40].replace("\x00", "")},
                 )
+
+
+class ValuesFilter(django_filters.Filter):
+    """A filter by any of several exact values."""
+
+    field_class = ValuesField
 
 
 class BoundedDateField(forms.DateField):

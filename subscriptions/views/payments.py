@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.addresses import pairs_of, with_parameters
+from backoffice.core.columns import FileColumn, chosen, write_columns
 from backoffice.core.formatting import instant_text, money_text, number
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
@@ -19,13 +20,13 @@ from backoffice.core.sheets import SheetFile, check_fits
 from backoffice.jobs.views.files import FilePage
 from backoffice.staff.filters import RegisterFilter
 from backoffice.staff.registers import Register
-from subscriptions.exports import (
-    PaymentColumn,
-    purchase_columns,
-    subscription_columns,
-    write_payments,
+from subscriptions.exports import purchase_columns, subscription_columns
+from subscriptions.filters import (
+    PurchaseFileFilter,
+    PurchaseFilter,
+    SubscriptionFileFilter,
+    SubscriptionFilter,
 )
-from subscriptions.filters import PurchaseFilter, SubscriptionFilter
 from subscriptions.models import Purchase, Subscription
 from subscriptions.views.people import People
 from users.filters import Viewpoint
@@ -84,7 +85,7 @@ class PaymentFile(FilePage):
         """Return every row of the project."""
         raise NotImplementedError
 
-    def columns(self, viewpoint: Viewpoint) -> list[PaymentColumn]:
+    def columns(self, viewpoint: Viewpoint) -> list[FileColumn]:
         """Return the columns of the file."""
         raise NotImplementedError
 
@@ -100,8 +101,9 @@ class PaymentFile(FilePage):
         if is_sheet:
             check_fits(asked.qs.count())
         rows = asked.qs.order_by(*self.ordering.order_by())
-        columns = self.columns(viewpoint)
-        made = write_payments(rows, columns, viewpoint=viewpoint, is_sheet=is_sheet)
+        values = asked.form.cleaned_data
+        columns = chosen(self.columns(viewpoint), values)
+        made = write_columns(columns, rows, values, zone=self.zone, is_sheet=is_sheet)
         # An address looked for is personal: the trail tells only that there was one.
         given = {
             name: ["given"] if name in asked.by_identity else values
@@ -164,13 +166,13 @@ class SubscriptionsFile(PaymentFile):
 
     what = "subscriptions"
     list_name = "subscriptions:list"
-    filterset_class = SubscriptionFilter
+    filterset_class = SubscriptionFileFilter
     ordering = SubscriptionList.ordering
 
     def rows(self) -> QuerySet[Subscription]:
         return Subscription.objects.filter(project=self.project)
 
-    def columns(self, viewpoint: Viewpoint) -> list[PaymentColumn]:
+    def columns(self, viewpoint: Viewpoint) -> list[FileColumn]:
         return subscription_columns(viewpoint)
 
 
@@ -218,13 +220,13 @@ class PurchasesFile(PaymentFile):
 
     what = "purchases"
     list_name = "subscriptions:purchases"
-    filterset_class = PurchaseFilter
+    filterset_class = PurchaseFileFilter
     ordering = PurchaseList.ordering
 
     def rows(self) -> QuerySet[Purchase]:
         return Purchase.objects.filter(project=self.project)
 
-    def columns(self, viewpoint: Viewpoint) -> list[PaymentColumn]:
+    def columns(self, viewpoint: Viewpoint) -> list[FileColumn]:
         return purchase_columns(viewpoint)
 
 

@@ -180,6 +180,18 @@ def test_the_file_of_purchases_is_masked_for_an_analyst(signed_in, project, ada)
     assert sheet["X-Row-Count"] == "1"
 
 
+def test_a_file_of_payments_takes_columns_words_and_semicolons(signed_in, project, ada):
+    SubscriptionFactory(user=ada, reference="a", price_minor=999, currency="EUR")
+    client = signed_in()
+    address = reverse("subscriptions:subscriptions-file")
+
+    response = client.get(address + "?columns=price,reference&headers=words&delimiter=semicolon")
+    data = b"".join(response.streaming_content).decode("utf-8-sig")
+
+    assert data == "Price;Reference\r\n9.99;a\r\n"
+    assert client.get(address + "?columns=password").status_code == 400
+
+
 def test_support_takes_no_file_of_payments(signed_in, project):
     assert signed_in(Role.SUPPORT).get(reverse("subscriptions:purchases-file")).status_code == 403
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
+from backoffice.core.columns import delimiter_of, names_chosen
 from backoffice.core.exports import CsvFile, TooSlow, csv_of
 from backoffice.core.permissions import Permission
 from backoffice.core.sheets import SheetFile, check_fits
@@ -25,10 +26,9 @@ from users.exports import (
     filter_for_audit,
     filter_in_words,
     manifest_of,
-    names_chosen,
     write_list,
 )
-from users.filters import DELIMITERS, BasicFileFilter, ChartFileFilter
+from users.filters import BasicFileFilter, ChartFileFilter
 from users.resources import Column
 from users.views.activity_chart import activity_by_day, days_shown
 from users.views.user_list import FilteredUsers, public_ids
@@ -183,7 +183,7 @@ class ChartExport(UserFilePage):
                 [getattr(day, name) for name in columns]
                 for day in activity_by_day(asked.scope, days, self.now)
             ),
-            delimiter=DELIMITERS[asked.values["delimiter"] or "comma"],
+            delimiter=delimiter_of(asked.values),
         )
         told = {"filter": filter_for_audit(asked)}
         return self.send(made, self.what, told, words=filter_in_words(asked))
