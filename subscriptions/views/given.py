@@ -16,6 +16,7 @@ from django_stubs_ext import StrOrPromise
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
+from subscriptions.actions import UserIsDeleted
 from subscriptions.filters import FreeCopyFilter, GiftFilter
 from subscriptions.forms import FreeCopyChangeForm, GiftChangeForm, NewFreeCopyForm
 from subscriptions.giving import (
@@ -137,6 +138,8 @@ class GivenPage(StaffPage):
             change()
         except NotPossible:
             messages.error(self.request, _("It is over already, or charged elsewhere."))
+        except UserIsDeleted:
+            messages.error(self.request, _("It concerns a user who was deleted."))
         else:
             messages.success(self.request, str(done))
         return HttpResponseRedirect(reverse(self.list_name))

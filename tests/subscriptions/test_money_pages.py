@@ -9,6 +9,7 @@ import time_machine
 from django.urls import reverse
 
 from backoffice.audit.models import AuditEvent
+from backoffice.audit.recording import SYSTEM
 from backoffice.core.permissions import Role
 from backoffice.jobs.models import Mail
 from subscriptions.models import FreeCopy, GivenState, Offer, Purchase, Subscription
@@ -20,6 +21,7 @@ from tests.factories.subscriptions import (
     SubscriptionFactory,
 )
 from tests.factories.users import UserFactory
+from users.deletion import delete_user
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -432,6 +434,18 @@ def test_a_gift_is_told_of_again_only_while_it_waits(signed_in, project, gift):
     client.post(address, {"remind": "1"})
 
     assert [mail.recipient for mail in Mail.objects.all()] == ["friend@x.org"]
+
+
+def test_a_gift_of_a_deleted_user_is_left_alone_and_that_is_said(signed_in, project, gift):
+    delete_user(user=gift.user, actor=SYSTEM, now=NOW)
+
+    response = signed_in().post(
+        reverse("subscriptions:gift", args=[gift.pk]), {"revoke": "1"}, follow=True
+    )
+
+    assert "It concerns a user who was deleted." in response.content.decode()
+    gift.refresh_from_db()
+    assert gift.status == Purchase.Status.ACTIVE
 
 
 def test_a_gift_that_a_store_charges_is_not_changed_here(signed_in, project, gift):
