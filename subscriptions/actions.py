@@ -4,7 +4,6 @@ Changes of what users pay for and are given; each ends with the spans of whom it
 Locks are taken in one order everywhere: addresses, users by id, then the source itself.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
-from backoffice.audit.models import AuditEvent
-from backoffice.audit.recording import Actor, record
+from backoffice.audit.recording import Actor
 from backoffice.core.instants import to_second
 from backoffice.core.text import email_key
 from subscriptions.entitlements import (
@@ -23,7 +21,7 @@ from subscriptions.entitlements import (
     purchase_entitlement,
     subscription_entitlement,
 )
-from subscriptions.mails import mail_free_copy, mail_gift
+from subscriptions.mails import mail_gift
 from subscriptions.models import (
     FreeCopy,
     Offer,
@@ -368,50 +366,6 @@ def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     _store(reported, known)
     rebuild_spans(concerned, now=now)
     return known is None
-
-
-@transaction.atomic
-def give_free_copy(
-    *,
-    user: User,
-    offer: Offer | None,
-    days: int,
-    with_mail: bool = False,
-    actor: Actor,
-    now: datetime,
-) -> FreeCopy:
-    """
-    Give the user access for so many days, from now unless the project asks for an activation.
-
-    :param with_mail: whether to tell the user.
-    :raises users.models.User.DoesNotExist: if the user was deleted meanwhile.
-    """
-    free_copy = FreeCopy(
-        project=user.project,
-        user=user,
-        offer=offer,
-        reference=f"{OWN_REFERENCE}{secrets.token_hex(8)}",
-        sent_at=to_second(now),
-        days=days,
-    )
-    lock_users([user.pk])
-    User.objects.get(pk=user.pk, deleted_at=None)
-    put_free_copy(free_copy, now=now)
-    record(
-        AuditEvent.Kind.FREE_COPY_GIVEN,
-        actor=actor,
-        now=now,
-        project=user.project,
-        target=user,
-        data={
-            "reference": free_copy.reference,
-            "offer": offer.reference if offer else "",
-            "days": days,
-        },
-    )
-    if with_mail:
-        mail_free_copy(free_copy, now=now)
-    return free_copy
 
 
 def _lock_present(user_ids: Sequence[int]) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from backoffice.core import validation
 from backoffice.core.filters import BoundedDateField
@@ -22,7 +23,6 @@ from subscriptions.models import FreeCopy, Offer, Purchase
 from subscriptions.schemas import LONGEST_DAYS
 from users.models import User
 
-LONGEST_FREE_COPY = 3650
 LONGEST_INTERVAL = 1200
 LONGEST_PRODUCT_ID = 255
 
@@ -100,12 +100,30 @@ class NewOfferForm(OfferForm):
     field_order = ("reference", "kind", "name")
 
 
+LONGEST_FREE_COPY = 3650
+
+
+def offer_field(offers: Sequence[Offer], *, empty: StrOrPromise | None) -> forms.ChoiceField:
+    """Return the choice of an offer by its reference; `empty` is what choosing none means."""
+    choices = [(offer.reference, offer.name) for offer in offers]
+    if empty is not None or not choices:
+        choices = [("", str(empty or "—")), *choices]
+    return forms.ChoiceField(
+        label=_("Offer"), choices=choices, required=empty is None and bool(offers)
+    )
+
+
+def days_field(**kwargs: Any) -> forms.IntegerField:
+    """Return the number of days that a free copy lasts."""
+    return forms.IntegerField(
+        label=_("Days of access"), min_value=1, max_value=LONGEST_FREE_COPY, **kwargs
+    )
+
+
 class FreeCopyChangeForm(forms.Form):
     """What can change of a free copy that was sent."""
 
-    days = forms.IntegerField(
-        label=_("Days of access"), min_value=1, max_value=LONGEST_FREE_COPY, initial=30
-    )
+    days = days_field(initial=30)
     activate_by = BoundedDateField(
         label=_("Activate by"),
         required=False,
@@ -116,10 +134,7 @@ class FreeCopyChangeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.zone = zone
         self.offers = {offer.reference: offer for offer in offers}
-        choices = [(offer.reference, offer.name) for offer in offers]
-        self.fields["offer"] = forms.ChoiceField(
-            label=_("Offer"), choices=choices or [("", "—")], required=bool(offers)
-        )
+        self.fields["offer"] = offer_field(offers, empty=None)
 
     def values(self) -> dict[str, Any]:
         """Return the copy's new values by field."""

@@ -22,6 +22,7 @@ from subscriptions.actions import (
 from subscriptions.mails import mail_free_copy, remind_of_gift
 from subscriptions.models import FreeCopy, GivenState, Offer, Provider, Purchase
 from subscriptions.spans import lock_users
+from users.models import User
 
 # What an outside provider charges is changed there: its next report would undo it here.
 OURS = (Provider.OKAST, Provider.OTHER)
@@ -102,26 +103,59 @@ def send_free_copy(
 
     :param language: of the mail to an address without an account.
     """
-    free_copy = FreeCopy(
-        project=project,
-        email_key=email_key(email),
-        offer=offer,
-        reference=f"{OWN_REFERENCE}{secrets.token_hex(8)}",
-        sent_at=to_second(now),
-        days=days,
-        activate_by=activate_by,
-    )
-    put_free_copy(free_copy, now=now)
-    _record_given(
-        AuditEvent.Kind.FREE_COPY_GIVEN,
-        free_copy,
-        actor,
-        now,
-        data={"offer": offer.reference if offer else "", "days": days},
-    )
+    free_copy = _new_copy(project, offer, days, now)
+    free_copy.email_key, free_copy.activate_by = email_key(email), activate_by
+    _give(free_copy, actor=actor, now=now)
     if with_mail:
         mail_free_copy(free_copy, address=email, language=language, now=now)
     return free_copy
+
+
+@transaction.atomic
+def give_free_copy(
+    *,
+    user: User,
+    offer: Offer | None,
+    days: int,
+    with_mail: bool = False,
+    actor: Actor,
+    now: datetime,
+) -> FreeCopy:
+    """
+    Give the user access for so many days, from now unless the project asks for an activation.
+
+    :param with_mail: whether to tell the user.
+    :raises subscriptions.actions.UserIsDeleted: if the user was deleted meanwhile.
+    """
+    free_copy = _new_copy(user.project, offer, days, now)
+    free_copy.user = user
+    _give(free_copy, actor=actor, now=now)
+    if with_mail:
+        mail_free_copy(free_copy, now=now)
+    return free_copy
+
+
+def _new_copy(project: Project, offer: Offer | None, days: int, now: datetime) -> FreeCopy:
+    reference = f"{OWN_REFERENCE}{secrets.token_hex(8)}"
+    sent_at = to_second(now)
+    return FreeCopy(project=project, offer=offer, days=days, reference=reference, sent_at=sent_at)
+
+
+def _give(free_copy: FreeCopy, *, actor: Actor, now: datetime) -> None:
+    """Store the copy with its access, and who gave it to whom."""
+    put_free_copy(free_copy, now=now)
+    record(
+        AuditEvent.Kind.FREE_COPY_GIVEN,
+        actor=actor,
+        now=now,
+        project=free_copy.project,
+        target=free_copy.user or free_copy,
+        data={
+            "reference": free_copy.reference,
+            "offer": free_copy.offer.reference if free_copy.offer else "",
+            "days": free_copy.days,
+        },
+    )
 
 
 @transaction.atomic

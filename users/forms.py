@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
 from backoffice.core import validation
 from backoffice.core.passwords import LONGEST as LONGEST_PASSWORD
 from backoffice.core.text import fold
 from backoffice.projects.models import Platform, Project
+from subscriptions.forms import days_field, offer_field
 from subscriptions.models import Offer
 from users.custom_fields import choices_held
 from users.deletion import ASK_NUMBER_ABOVE, Preview
@@ -153,26 +153,6 @@ class PasswordForm(forms.Form):
     )
     # Of the password that is to be replaced.
     version = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-
-
-LONGEST_FREE_COPY = 3650
-
-
-def offer_field(offers: Sequence[Offer], *, empty: StrOrPromise | None) -> forms.ChoiceField:
-    """Return the choice of an offer by its reference; `empty` is what choosing none means."""
-    choices = [(offer.reference, offer.name) for offer in offers]
-    if empty is not None or not choices:
-        choices = [("", str(empty or "—")), *choices]
-    return forms.ChoiceField(
-        label=_("Offer"), choices=choices, required=empty is None and bool(offers)
-    )
-
-
-def days_field(**kwargs: Any) -> forms.IntegerField:
-    """Return the number of days that a free copy lasts."""
-    return forms.IntegerField(
-        label=_("Days of access"), min_value=1, max_value=LONGEST_FREE_COPY, **kwargs
-    )
 
 
 class NewUserForm(UserForm):

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from backoffice.core.formatting import instant_text
 from backoffice.core.permissions import Permission
-from subscriptions.actions import give_free_copy
+from subscriptions.actions import UserIsDeleted
+from subscriptions.giving import give_free_copy
 from subscriptions.models import FreeCopy
 from subscriptions.selectors import offers_of
 from users.forms import FreeCopyForm
-from users.models import User
 from users.views.profile import UserPage
 
 
@@ -41,7 +41,7 @@ class GiveFreeCopy(UserPage):
                 actor=self.request.user,
                 now=self.now,
             )
-        except User.DoesNotExist as error:
+        except UserIsDeleted as error:
             raise Http404 from error
         messages.success(self.request, self._what_follows(given))
         return HttpResponseRedirect(reverse("users:profile", args=[self.user.public_id]))

@@ -14,7 +14,8 @@ from backoffice.core.instants import to_second
 from backoffice.core.permissions import Permission
 from backoffice.core.text import email_key
 from backoffice.staff.pages import StaffPage
-from subscriptions.actions import give_free_copy, register_user
+from subscriptions.actions import register_user
+from subscriptions.giving import give_free_copy
 from subscriptions.selectors import offers_of
 from users.actions import EmailTaken
 from users.forms import NewUserForm
