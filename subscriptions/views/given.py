@@ -52,6 +52,7 @@ class FreeCopyList(PaymentRegister):
     filterset_class = FreeCopyFilter
     ordering = Ordering("-sent", ("sent_at", "pk"), is_descending=True)
     template_name = "subscriptions/free_copy_list.html"
+    title = gettext_lazy("Free copies")
 
     def get_queryset(self) -> QuerySet[FreeCopy]:
         return FreeCopy.objects.filter(project=self.project).select_related("user", "offer")
@@ -88,6 +89,7 @@ class GiftList(PaymentRegister):
     filterset_class = GiftFilter
     ordering = Ordering("-purchased", ("purchased_at", "pk"), is_descending=True)
     template_name = "subscriptions/gift_list.html"
+    title = gettext_lazy("Gifts")
 
     def get_queryset(self) -> QuerySet[Purchase]:
         gifts = Purchase.objects.filter(project=self.project, type=Purchase.Type.GIFT)

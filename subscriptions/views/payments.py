@@ -7,8 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.translation import get_language, ngettext, pgettext
+from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
+from django_stubs_ext import StrOrPromise
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.addresses import pairs_of, with_parameters
@@ -36,6 +37,7 @@ class PaymentRegister(Register):
     """What the lists of payments share: people, instants and money as the reader sees them."""
 
     permission_required = Permission.SUBSCRIPTIONS_VIEW
+    title: ClassVar[StrOrPromise]
     file_names: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Label and address name of the files of the list."""
 
@@ -55,11 +57,12 @@ class PaymentRegister(Register):
 
     def get_context_data(self) -> dict[str, Any]:
         """Return the total of the rows that the filter leaves, in words too."""
+        said: dict[str, Any] = {"title": self.title}
         if not self.asked.is_valid():
-            return {}
+            return said
         total = self.asked.qs.count()
         words = ngettext("%(n)s row", "%(n)s rows", total)
-        return {
+        return said | {
             "total": total,
             "total_text": words % {"n": number(total, self.language)},
             "files": self._files(),
@@ -132,6 +135,7 @@ class SubscriptionList(PaymentRegister):
     filterset_class = SubscriptionFilter
     ordering = Ordering("-started", ("started_at", "pk"), is_descending=True)
     template_name = "subscriptions/subscription_list.html"
+    title = gettext_lazy("Subscriptions")
     file_names = (
         ("CSV", "subscriptions:subscriptions-file"),
         ("Excel", "subscriptions:subscriptions-sheet"),
@@ -188,6 +192,7 @@ class PurchaseList(PaymentRegister):
     filterset_class = PurchaseFilter
     ordering = Ordering("-purchased", ("purchased_at", "pk"), is_descending=True)
     template_name = "subscriptions/purchase_list.html"
+    title = gettext_lazy("Purchases and rentals")
     file_names = (
         ("CSV", "subscriptions:purchases-file"),
         ("Excel", "subscriptions:purchases-sheet"),
