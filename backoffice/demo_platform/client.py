@@ -5,6 +5,7 @@ import functools
 import io
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +14,6 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from backoffice.audit.recording import SYSTEM
@@ -55,8 +55,8 @@ class Api:
     second thread of the server that it holds the first of (docs/adr).
     """
 
-    def __init__(self, platform: Platform, *, host: str) -> None:
-        self.key = key_of(platform)
+    def __init__(self, platform: Platform, *, host: str, now: datetime) -> None:
+        self.key = key_of(platform, now=now)
         self.host = host
 
     def get(self, path: str) -> Answer:
@@ -106,7 +106,7 @@ class Api:
         return answer
 
 
-def key_of(platform: Platform) -> str:
+def key_of(platform: Platform, *, now: datetime) -> str:
     """
     Return the demo's key of the platform, which is registered when it is first needed.
 
@@ -117,7 +117,7 @@ def key_of(platform: Platform) -> str:
     if not ApiKey.objects.filter(key_hash=hash_of_key(key)).exists():
         try:
             with transaction.atomic():
-                create_api_key(platform=platform, actor=SYSTEM, now=timezone.now(), key=key)
+                create_api_key(platform=platform, actor=SYSTEM, now=now, key=key)
         except IntegrityError:
             pass  # Another request was first.
     return key

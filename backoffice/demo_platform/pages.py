@@ -106,7 +106,7 @@ class DemoPage(View):
         self.root = reverse("demo-platform:home", args=[project, platform])
         try:
             self._refuse_strangers(request)
-            self.api = Api(known, host=request.get_host())
+            self.api = Api(known, host=request.get_host(), now=self.now)
             self.visitor = self._find_visitor(request)
             return self._answer(request, *args, **kwargs)
         except Refused as refused:

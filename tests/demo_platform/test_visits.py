@@ -317,7 +317,7 @@ def test_of_many_first_visits_at_once_one_makes_the_key(django_db_setup):
     def visit(_number):
         ready.wait(timeout=30)
         try:
-            return key_of(platform)
+            return key_of(platform, now=NOW)
         finally:
             connection.close()
 
