@@ -8,9 +8,7 @@ from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
 from backoffice.jobs.models import Job
 from backoffice.staff.proof import PROVED_AT
-from subscriptions.accounts import stripe_secrets
 from subscriptions.models import (
-    ProviderAccount,
     ProviderCustomer,
     ProviderEvent,
     Purchase,
@@ -23,7 +21,6 @@ from tests.local_stripe.server import Fault
 from tests.local_stripe.world import DAY
 
 pytestmark = pytest.mark.django_db
-SECRETS = {"secret_key": "sk_test_page", "webhook_secrets": "whsec_old, whsec_new"}
 
 
 @pytest.fixture
@@ -50,31 +47,7 @@ def kinds():
     return [(kind.rpartition(".")[2], outcome) for kind, outcome in rows]
 
 
-# --- Connect ---------------------------------------------------------------------------------
-
-
-def test_connects_and_never_shows_a_secret_again(owner, project):
-    assert b"nothing is accepted" in owner.get("/settings/payments/").content
-
-    owner.post("/settings/payments/", SECRETS)
-
-    assert stripe_secrets(ProviderAccount.objects.get()).webhook_secrets == (
-        "whsec_old",
-        "whsec_new",
-    )
-    page = owner.get("/settings/payments/").content.decode()
-    assert "…page" in page
-    assert "http://testserver/webhooks/stripe/north/" in page
-    assert not re.search("sk_test|whsec_old|whsec_new", page)
-    assert "sk_test" not in str(list(AuditEvent.objects.values()))
-
-
-def test_says_beside_the_field_what_cannot_be_a_secret(owner):
-    answer = owner.post("/settings/payments/", SECRETS | {"webhook_secrets": "a,,b"})
-
-    assert answer.status_code == 400
-    assert "webhook_secrets" in answer.context["form"].errors
-    assert not ProviderAccount.objects.exists()
+# --- Compare ---------------------------------------------------------------------------------
 
 
 def test_starts_the_comparison_as_a_job(owner, account):
