@@ -140,6 +140,19 @@ def test_stops_at_the_end_and_resumes(owner, held, world):
     assert kinds()[-2:] == [("stopped", "DONE"), ("resumed", "DONE")]
 
 
+def test_each_act_says_first_whom_it_concerns_and_what_it_does(owner, held):
+    page = owner.get(page_of(held)).content.decode()
+
+    said = [re.sub(r"<.+?>", "", text) for text in re.findall(r'panel__said">(.+?)</p>', page)]
+    who = held.user.full_name
+    assert len(said) == 3
+    assert re.match(rf"It is not renewed. {who} keeps access until \d+ \w+ 2026 ", said[0])
+    assert f"{who} loses this access at once, though its period runs until" in said[1]
+    assert "nothing is refunded by this. This cannot be undone." in said[1]
+    assert said[2].startswith(f"{who} is paid back €9.99, paid on")
+    assert "The subscription goes on: stop it, too, if it should end." in said[2]
+
+
 def test_stops_now_once_however_often_it_is_clicked(owner, held, world):
     world.pass_time(DAY)
     for _ in range(2):
