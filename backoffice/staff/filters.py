@@ -48,6 +48,9 @@ class RegisterFilter(django_filters.FilterSet):
         if not sees_identity:
             for name in self.by_identity:
                 del self.filters[name]
+        for one in self.filters.values():
+            # Nothing here joins to many; and DISTINCT would add what a file is ordered by to it.
+            one.distinct = False
         self.offer_choices()
         # "from" is no name in Python.
         self._add("from", DayFilter(label=_("From"), method=self.since))

@@ -7,11 +7,13 @@ from django.test import Client
 from backoffice.audit.recording import SYSTEM
 from subscriptions.accounts import connect_stripe
 from subscriptions.models import ProviderEvent
+from subscriptions.providers.google import _kept
 from subscriptions.webhooks import apply_event, due_events
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import OfferFactory
 from tests.factories.users import UserFactory
+from tests.local_stores import LocalStores
 from tests.local_stripe.deliveries import SECRET, signed
 from tests.local_stripe.server import KEY, LocalStripe
 from tests.local_stripe.world import World
@@ -88,3 +90,18 @@ def work():
         return list(ProviderEvent.objects.order_by("pk").values_list("state", "reason"))
 
     return apply
+
+
+@pytest.fixture(scope="session")
+def stores_server():
+    with LocalStores() as stores:
+        yield stores
+
+
+@pytest.fixture
+def stores(stores_server, settings):
+    stores_server.reset()
+    _kept.clear()
+    settings.GOOGLE_API_BASE = settings.APPLE_API_BASE = stores_server.url
+    settings.GOOGLE_CERTIFICATES_URL = f"{stores_server.url}/certs"
+    return stores_server
