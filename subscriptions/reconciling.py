@@ -38,9 +38,8 @@ from subscriptions.providers.reports import (
     SubscriptionReport,
     Unreachable,
 )
-from subscriptions.providers.stripe import (
+from subscriptions.providers.stripe_objects import (
     UNREADABLE,
-    StripeGateway,
     customer_report,
     paid_at,
     subscription_of,
@@ -115,7 +114,7 @@ class _Comparison:
         self.account = account
         self.clock = clock
         self.pause = pause
-        self.gateway: StripeGateway = stripe_gateway(account)
+        self.gateway = stripe_gateway(account)
         self.asked_last = 0.0
 
     def begun(self, *, from_start: bool) -> ProviderSync:

@@ -1,24 +1,20 @@
 """
-Stripe: the one module that speaks to it, and that knows the shapes of its objects.
+Stripe: the one module that speaks to it.
 
-Shapes are those of the API version of the `stripe` package: a subscription's period stands on
-its items, an invoice names its subscription under `parent`, payments hang on the invoice.
+What its objects say is read by `subscriptions.providers.stripe_objects`.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
 import stripe
 from django.conf import settings
 
-from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
-from backoffice.core.money import CODE_LENGTH, decimals
-from subscriptions.models import ProviderEvent, Purchase, StopReason, Subscription
+from subscriptions.models import ProviderEvent
 from subscriptions.providers.reports import (
     ActRefused,
     BodyRefused,
@@ -34,6 +30,21 @@ from subscriptions.providers.reports import (
     SubscriptionReport,
     Unreachable,
 )
+from subscriptions.providers.stripe_objects import (
+    LONGEST_ID,
+    LOSING_DISPUTES,
+    UNREADABLE,
+    customer_report,
+    id_of,
+    instant_of,
+    paid_at,
+    plain,
+    purchase_report,
+    refundable_charge,
+    subscription_of,
+    subscription_report,
+    was_paid,
+)
 
 # The package asks again after a lost connection or an error of Stripe's, with the same
 # idempotency key.
@@ -42,32 +53,10 @@ TIMEOUT_SECONDS: Final = (5, 15)
 PAGE_SIZE: Final = 100
 # A signature made longer ago is refused, as Stripe advises.
 SIGNATURE_SECONDS: Final = 300
-LONGEST_ID: Final = 255
 LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 TEST_KEYS: Final = ("sk_test_", "rk_test_")
 
-_Status = Subscription.Status
 _Subject = ProviderEvent.Subject
-
-# --- What Stripe's words are in ours -------------------------------------------------------
-
-STATUSES: Final[Mapping[str, Subscription.Status]] = {
-    "trialing": _Status.TRIALING,
-    "active": _Status.ACTIVE,
-    "past_due": _Status.PAST_DUE,
-    "canceled": _Status.CANCELED,
-    "unpaid": _Status.UNPAID,
-    "paused": _Status.PAUSED,
-    "incomplete": _Status.INCOMPLETE,
-    "incomplete_expired": _Status.INCOMPLETE_EXPIRED,
-}
-REASONS: Final[Mapping[str, StopReason]] = {
-    "cancellation_requested": StopReason.ASKED,
-    "payment_failed": StopReason.NOT_PAID,
-    "payment_disputed": StopReason.DISPUTED,
-}
-# Disputes that took the money, or may.
-LOSING_DISPUTES: Final = frozenset({"needs_response", "under_review", "lost"})
 
 # By the beginning of the event's type; the longest that fits counts.
 SUBJECTS: Final[Mapping[str, ProviderEvent.Subject]] = {
@@ -80,20 +69,6 @@ SUBJECTS: Final[Mapping[str, ProviderEvent.Subject]] = {
     "charge.dispute.": _Subject.CHARGE,
     "refund.": _Subject.CHARGE,
 }
-
-# Currencies whose amounts Stripe writes with other decimals than ISO 4217 has.
-DECIMALS: Final = {"ISK": 2, "UGX": 2, "MGA": 0}
-
-
-# What reading an object of another shape than expected ends in.
-UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    InvalidOperation,
-)
 
 # --- What comes by itself ------------------------------------------------------------------
 
@@ -137,13 +112,13 @@ def read_event(body: bytes) -> EventReport:
             raise BodyRefused
         kind, subject = _subject_of(str(event["type"]), payload)
         return EventReport(
-            event_id=_id(event["id"]),
-            type=_plain(str(event["type"]))[:100],
+            event_id=id_of(event["id"]),
+            type=plain(str(event["type"]))[:100],
             subject_kind=kind,
             subject=subject,
-            happened_at=_instant(event["created"]),
+            happened_at=instant_of(event["created"]),
             is_live=bool(event["livemode"]),
-            account=_plain(str(event.get("account") or ""))[:LONGEST_ID],
+            account=plain(str(event.get("account") or ""))[:LONGEST_ID],
         )
     except (*UNREADABLE, RecursionError) as error:
         raise BodyRefused from error
@@ -154,22 +129,14 @@ def _subject_of(type_: str, payload: Mapping[str, Any]) -> tuple[str, str]:
     fitting = [prefix for prefix in SUBJECTS if type_.startswith(prefix)]
     kind = SUBJECTS[max(fitting, key=len)] if fitting else _Subject.NONE
     if kind == _Subject.INVOICE:
-        subscription = _subscription_of_invoice(payload)
+        subscription = subscription_of(payload)
         if subscription:
             return _Subject.SUBSCRIPTION, subscription
     elif kind == _Subject.CHARGE and not type_.startswith("charge.refunded"):
-        return (kind, _id(payload["charge"])) if payload.get("charge") else ("", "")
+        return (kind, id_of(payload["charge"])) if payload.get("charge") else ("", "")
     if kind == _Subject.NONE or not payload.get("id"):
         return _Subject.NONE, ""
-    return kind, _id(payload["id"])
-
-
-def _subscription_of_invoice(invoice: Mapping[str, Any]) -> str:
-    """Return the id of the invoice's subscription, where today's or an older version has it."""
-    parent = invoice.get("parent") or {}
-    details = parent.get("subscription_details") or {}
-    named = details.get("subscription") or invoice.get("subscription")
-    return _id(named) if named else ""
+    return kind, id_of(payload["id"])
 
 
 # --- What is asked for ---------------------------------------------------------------------
@@ -227,7 +194,7 @@ class StripeGateway:
             single = [
                 row
                 for row in (found.to_dict() for found in invoices.auto_paging_iter())
-                if not _subscription_of_invoice(row)
+                if not subscription_of(row)
             ]
             purchases = tuple(self._purchase(invoice) for invoice in single)
         return Found(subscriptions=subscriptions, purchases=purchases)
@@ -250,7 +217,7 @@ class StripeGateway:
     def _invoice(self, reference: str) -> Found:
         with _asking():
             invoice = self._client.v1.invoices.retrieve(reference).to_dict()
-            subscription = _subscription_of_invoice(invoice)
+            subscription = subscription_of(invoice)
             if subscription:
                 return self._subscription(subscription)
             return Found(purchases=(self._purchase(invoice),)) if was_paid(invoice) else Found()
@@ -265,18 +232,18 @@ class StripeGateway:
                 {
                     "payment": {
                         "type": "payment_intent",
-                        "payment_intent": _id(charge["payment_intent"]),
+                        "payment_intent": id_of(charge["payment_intent"]),
                     }
                 }
             ).to_dict()["data"]
-            founds = [self._invoice(_id(payment["invoice"])) for payment in payments]
+            founds = [self._invoice(id_of(payment["invoice"])) for payment in payments]
         return Found(
             subscriptions=tuple(row for found in founds for row in found.subscriptions),
             purchases=tuple(row for found in founds for row in found.purchases),
         )
 
     def _purchase(self, invoice: Mapping[str, Any]) -> PurchaseReport:
-        charges = list(self._charges_of(_id(invoice["id"])))
+        charges = list(self._charges_of(id_of(invoice["id"])))
         is_undone = bool(charges) and all(self._is_undone(charge) for charge in charges)
         return purchase_report(invoice, is_undone=is_undone)
 
@@ -289,15 +256,15 @@ class StripeGateway:
             how = payment["payment"]
             charge = how.get("charge")
             if how["type"] == "payment_intent":
-                intent = self._client.v1.payment_intents.retrieve(_id(how["payment_intent"]))
+                intent = self._client.v1.payment_intents.retrieve(id_of(how["payment_intent"]))
                 charge = intent.to_dict()["latest_charge"]
             if charge:
-                yield self._client.v1.charges.retrieve(_id(charge)).to_dict()
+                yield self._client.v1.charges.retrieve(id_of(charge)).to_dict()
 
     def _is_undone(self, charge: Mapping[str, Any]) -> bool:
         if charge["refunded"] or not charge["disputed"]:
             return bool(charge["refunded"])
-        disputes = self._client.v1.disputes.list({"charge": _id(charge["id"])}).to_dict()["data"]
+        disputes = self._client.v1.disputes.list({"charge": id_of(charge["id"])}).to_dict()["data"]
         return any(dispute["status"] in LOSING_DISPUTES for dispute in disputes)
 
     # Lists, a page at a time
@@ -367,7 +334,7 @@ class StripeGateway:
                 for charge in self._charges_of(invoice):
                     left = charge["amount_captured"] - charge["amount_refunded"]
                     if left > 0 and not charge["disputed"]:
-                        return _refundable(charge, left)
+                        return refundable_charge(charge, left)
         return None
 
     def _paid_invoices(self, reference: str) -> list[str]:
@@ -376,7 +343,7 @@ class StripeGateway:
         page = self._client.v1.invoices.list(
             {"subscription": reference, "status": "paid", "limit": 3}
         )
-        return [_id(row["id"]) for row in page.to_dict()["data"]]
+        return [id_of(row["id"]) for row in page.to_dict()["data"]]
 
     def refund(self, charge: str, *, key: str) -> None:
         """Give back what is left of the charge; arguments and errors as in `cancel`."""
@@ -384,167 +351,6 @@ class StripeGateway:
             self._client.v1.refunds.create(
                 {"charge": charge, "reason": "requested_by_customer"}, {"idempotency_key": key}
             )
-
-
-# --- Objects in our words ------------------------------------------------------------------
-
-
-def customer_report(customer: Mapping[str, Any]) -> CustomerReport:
-    """Return whom Stripe charges; a deleted customer has neither user nor address."""
-    metadata = customer.get("metadata") or {}
-    return CustomerReport(
-        reference=_id(customer["id"]),
-        user=str(metadata.get("user") or "")[:LONGEST_ID],
-        email=str(customer.get("email") or ""),
-    )
-
-
-def subscription_report(found: Mapping[str, Any]) -> SubscriptionReport:
-    """
-    Return the subscription in our words.
-
-    :raises ProviderTrouble: for a state that is not known here: nothing is guessed.
-    """
-    status = STATUSES.get(found["status"])
-    if status is None:
-        raise ProviderTrouble("unknown-state")
-    items = found["items"]["data"]
-    period_end = min((_instant(item["current_period_end"]) for item in items), default=None)
-    currency = _currency(found["currency"])
-    cancel_at = _maybe(found["cancel_at"])
-    if cancel_at is None and found["cancel_at_period_end"]:
-        cancel_at = period_end
-    started_at, trial_end = _instant(found["start_date"]), _maybe(found["trial_end"])
-    return SubscriptionReport(
-        reference=_id(found["id"]),
-        customer=_id(found["customer"]),
-        status=status,
-        price_minor=sum(_price(item, currency) for item in items),
-        currency=currency,
-        started_at=started_at,
-        products=tuple(_id(item["price"]["id"]) for item in items),
-        current_period_end=period_end,
-        past_due_since=_late_since(found) if status == _Status.PAST_DUE else None,
-        trial_ends_at=trial_end if trial_end and trial_end > started_at else None,
-        cancel_at=cancel_at,
-        ended_at=_maybe(found["ended_at"]),
-        cancel_reason=_reason(found),
-    )
-
-
-def purchase_report(invoice: Mapping[str, Any], *, is_undone: bool) -> PurchaseReport:
-    """Return the single payment of a paid invoice, given back or disputed if `is_undone`."""
-    currency = _currency(invoice["currency"])
-    status = Purchase.Status.CANCELLED if is_undone else Purchase.Status.ACTIVE
-    prices = (_price_of_line(line) for line in invoice["lines"]["data"])
-    return PurchaseReport(
-        reference=_id(invoice["id"]),
-        customer=_id(invoice["customer"]),
-        status=status,
-        price_minor=_minor(invoice["amount_paid"], currency),
-        currency=currency,
-        purchased_at=_maybe(invoice["status_transitions"]["paid_at"])
-        or _instant(invoice["created"]),
-        products=tuple(price for price in prices if price),
-    )
-
-
-def was_paid(invoice: Mapping[str, Any]) -> bool:
-    return bool(invoice["status"] == "paid")
-
-
-def paid_at(invoice: Mapping[str, Any]) -> datetime | None:
-    """Return when money came for the invoice; none for one that was free."""
-    if not was_paid(invoice) or not invoice["amount_paid"]:
-        return None
-    return _maybe(invoice["status_transitions"]["paid_at"])
-
-
-def subscription_of(invoice: Mapping[str, Any]) -> str:
-    """Return the id of the subscription that the invoice is for; empty for a single payment."""
-    return _subscription_of_invoice(invoice)
-
-
-def _late_since(subscription: Mapping[str, Any]) -> datetime | None:
-    invoice = subscription["latest_invoice"]
-    if not isinstance(invoice, Mapping):
-        return None
-    return _maybe(invoice["status_transitions"]["finalized_at"])
-
-
-def _reason(subscription: Mapping[str, Any]) -> str:
-    """Return why it stops, as "asked" or "asked: too_expensive"; the comment stays with Stripe."""
-    details = subscription["cancellation_details"] or {}
-    reason = REASONS.get(details.get("reason") or "")
-    feedback = details.get("feedback")
-    if reason is None:
-        return ""
-    return f"{reason}: {_plain(str(feedback))[:50]}" if feedback else str(reason)
-
-
-def _refundable(charge: Mapping[str, Any], left: int) -> dict[str, Any]:
-    currency = _currency(charge["currency"])
-    card = (charge["payment_method_details"] or {}).get("card") or {}
-    shown = f"{card['brand']} •••• {card['last4']}" if card.get("last4") else ""
-    return {
-        "charge": _id(charge["id"]),
-        "amount_minor": _minor(left, currency),
-        "currency": currency,
-        "paid_at": _instant(charge["created"]),
-        "card": shown,
-    }
-
-
-def _price(item: Mapping[str, Any], currency: str) -> int:
-    price = item["price"]
-    amount = price["unit_amount"]
-    if amount is None:
-        # Parts of a cent, or tiers, whose price is on the invoice alone.
-        amount = Decimal(price["unit_amount_decimal"] or 0)
-    return _minor(int(amount * item.get("quantity", 1)), currency)
-
-
-def _price_of_line(line: Mapping[str, Any]) -> str:
-    pricing = line["pricing"] or {}
-    return str((pricing.get("price_details") or {}).get("price") or "")
-
-
-def _minor(amount: int, currency: str) -> int:
-    """Return the amount in the minor units that ISO 4217 gives the currency."""
-    shift = decimals(currency) - DECIMALS.get(currency, decimals(currency))
-    return int(amount * 10**shift if shift >= 0 else amount // 10**-shift)
-
-
-def _currency(code: str) -> str:
-    if len(code) != CODE_LENGTH or not code.isascii():
-        raise ValueError("No currency.")
-    return code.upper()
-
-
-def _id(named: Any) -> str:
-    """Return the id of an object that is named or expanded."""
-    if isinstance(named, Mapping):
-        named = named["id"]
-    if not isinstance(named, str) or not 0 < len(named) <= LONGEST_ID or _plain(named) != named:
-        raise ValueError("No id.")
-    return named
-
-
-def _plain(text: str) -> str:
-    return "".join(c for c in text if c.isascii() and c.isprintable())
-
-
-def _maybe(seconds: Any) -> datetime | None:
-    return None if seconds is None else _instant(seconds)
-
-
-def _instant(seconds: Any) -> datetime:
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
-        raise TypeError("No instant.")
-    instant = datetime.fromtimestamp(seconds, UTC)
-    if not FIRST_INSTANT <= instant < LAST_INSTANT:
-        raise ValueError("An instant out of bounds.")
-    return instant
 
 
 # --- What goes wrong -----------------------------------------------------------------------
