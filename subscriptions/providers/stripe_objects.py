@@ -5,7 +5,8 @@ Shapes are those of the API version of the `stripe` package: a subscription's pe
 its items, an invoice names its subscription under `parent`, payments hang on the invoice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -40,6 +41,8 @@ REASONS: Final[Mapping[str, StopReason]] = {
     "payment_failed": StopReason.NOT_PAID,
     "payment_disputed": StopReason.DISPUTED,
 }
+# Why a subscription has ended here while it goes on with Stripe.
+TAKEN_BACK: Final = frozenset({StopReason.REFUNDED, StopReason.DISPUTED})
 # Disputes that took the money, or may.
 LOSING_DISPUTES: Final = frozenset({"needs_response", "under_review", "lost"})
 
@@ -65,7 +68,7 @@ def customer_report(customer: Mapping[str, Any]) -> CustomerReport:
     metadata = customer.get("metadata") or {}
     return CustomerReport(
         reference=id_of(customer["id"]),
-        user=str(metadata.get("user") or "")[:LONGEST_ID],
+        user=_left(metadata, "user"),
         email=str(customer.get("email") or ""),
     )
 
@@ -100,24 +103,135 @@ def subscription_report(found: Mapping[str, Any]) -> SubscriptionReport:
         cancel_at=cancel_at,
         ended_at=_maybe(found["ended_at"]),
         cancel_reason=_reason(found),
+        user=_left(found["metadata"] or {}, "user"),
+        offer=_left(found["metadata"] or {}, "offer"),
     )
 
 
-def purchase_report(invoice: Mapping[str, Any], *, is_undone: bool) -> PurchaseReport:
+def ended_by(
+    report: SubscriptionReport, at: datetime, reason: StopReason | str
+) -> SubscriptionReport:
+    """Return the report of a subscription whose latest payment was taken back at the instant."""
+    if report.ended_at is not None and report.ended_at < at:
+        return report
+    return replace(report, ended_at=at, cancel_reason=str(reason))
+
+
+def purchase_report(
+    invoice: Mapping[str, Any], *, reference: str, is_undone: bool
+) -> PurchaseReport:
     """Return the single payment of a paid invoice, given back or disputed if `is_undone`."""
     currency = _currency(invoice["currency"])
-    status = Purchase.Status.CANCELLED if is_undone else Purchase.Status.ACTIVE
     prices = (_price_of_line(line) for line in invoice["lines"]["data"])
     return PurchaseReport(
-        reference=id_of(invoice["id"]),
+        reference=reference,
         customer=id_of(invoice["customer"]),
-        status=status,
+        status=_status(is_undone=is_undone),
         price_minor=_minor(invoice["amount_paid"], currency),
         currency=currency,
         purchased_at=_maybe(invoice["status_transitions"]["paid_at"])
         or instant_of(invoice["created"]),
         products=tuple(price for price in prices if price),
+        user=_left(invoice["metadata"] or {}, "user"),
+        offer=_left(invoice["metadata"] or {}, "offer"),
     )
+
+
+def payment_report(
+    intent: Mapping[str, Any],
+    charge: Mapping[str, Any],
+    sessions: Sequence[Mapping[str, Any]],
+    *,
+    is_undone: bool,
+) -> PurchaseReport:
+    """
+    Return what a payment without invoice bought, given back or disputed if `is_undone`.
+
+    Who paid for what stands on the payment or on the sessions of Checkout that led to it. A
+    payment without customer is a customer of its own.
+    """
+    currency = _currency(intent["currency"])
+    reference = id_of(intent["id"])
+    addresses = [intent["receipt_email"], charge["billing_details"]["email"]]
+    return PurchaseReport(
+        reference=reference,
+        customer=id_of(intent["customer"]) if intent["customer"] else reference,
+        status=_status(is_undone=is_undone),
+        price_minor=_minor(intent["amount_received"], currency),
+        currency=currency,
+        purchased_at=instant_of(charge["created"]),
+        products=_prices_of(sessions),
+        user=_left(intent["metadata"] or {}, "user") or _user_of(sessions),
+        email=_first([*map(_email_of, sessions), *addresses]),
+        offer=_left(intent["metadata"] or {}, "offer") or _offer_of(sessions),
+    )
+
+
+def free_session_report(session: Mapping[str, Any]) -> PurchaseReport:
+    """Return what a session of Checkout sold for nothing: no payment tells of it."""
+    reference = id_of(session["id"])
+    return PurchaseReport(
+        reference=reference,
+        customer=id_of(session["customer"]) if session["customer"] else reference,
+        status=Purchase.Status.ACTIVE,
+        price_minor=0,
+        currency=_currency(session["currency"]),
+        purchased_at=instant_of(session["created"]),
+        products=_prices_of([session]),
+        user=_user_of([session]),
+        email=_email_of(session),
+        offer=_offer_of([session]),
+    )
+
+
+def sale_of_session(session: Mapping[str, Any]) -> str:
+    """Return by what a session of Checkout is asked for; empty if it sold nothing single."""
+    if session["mode"] != "payment":
+        return ""
+    return id_of(session.get("payment_intent") or session["id"])
+
+
+def names_a_sale(payment: Mapping[str, Any]) -> bool:
+    """Tell whether the platform left with the payment who bought something, or what."""
+    metadata = payment["metadata"] or {}
+    return bool(metadata.get("user") or metadata.get("offer"))
+
+
+def _prices_of(sessions: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    lines = (line for one in sessions for line in (one.get("line_items") or {}).get("data", ()))
+    return tuple(id_of(line["price"]) for line in lines if line.get("price"))
+
+
+def _user_of(sessions: Iterable[Mapping[str, Any]]) -> str:
+    return _first(
+        _left(one["metadata"] or {}, "user") or str(one["client_reference_id"] or "")[:LONGEST_ID]
+        for one in sessions
+    )
+
+
+def _offer_of(sessions: Iterable[Mapping[str, Any]]) -> str:
+    return _first(_left(one["metadata"] or {}, "offer") for one in sessions)
+
+
+def _email_of(session: Mapping[str, Any]) -> str:
+    return str((session["customer_details"] or {}).get("email") or "")
+
+
+def _first(texts: Iterable[str | None]) -> str:
+    return next((text for text in texts if text), "")
+
+
+def _left(metadata: Mapping[str, Any], name: str) -> str:
+    """Return what the platform left under the name; empty if nothing."""
+    return str(metadata.get(name) or "")[:LONGEST_ID]
+
+
+def _status(*, is_undone: bool) -> Purchase.Status:
+    return Purchase.Status.CANCELLED if is_undone else Purchase.Status.ACTIVE
+
+
+def was_given_back(refund: Mapping[str, Any]) -> bool:
+    return refund["status"] not in {"failed", "canceled"}
 
 
 def was_paid(invoice: Mapping[str, Any]) -> bool:
