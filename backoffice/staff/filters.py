@@ -35,7 +35,7 @@ class RegisterFilter(django_filters.FilterSet):
 
     class Meta:
         fields: tuple[str, ...] = ()  # Every filter is written out.
-        form = RegisterFilterForm
+        form: type[StrictFilterForm] = RegisterFilterForm
 
     by_identity: ClassVar[frozenset[str]] = frozenset()
     """Filters that tell who somebody is: absent for readers who may not see that."""

@@ -163,7 +163,6 @@ class ChargedSubscription(ChargedPage):
         if (
             not self.is_charged_by_stripe
             or source.status not in STILL_CHARGED
-            or source.ended_at
             or not self.may(Permission.SUBSCRIPTIONS_CHARGE)
         ):
             return set()

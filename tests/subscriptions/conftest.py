@@ -16,7 +16,6 @@ from tests.factories.users import UserFactory
 from tests.local_stores import LocalStores
 from tests.local_stripe.deliveries import SECRET, signed
 from tests.local_stripe.server import KEY, LocalStripe
-from tests.local_stripe.world import World
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +28,7 @@ def stripe_server():
 @pytest.fixture
 def local(stripe_server, settings):
     """An empty local Stripe, which our own requests go to."""
-    stripe_server.world = World()
-    stripe_server.faults.clear()
-    stripe_server.requests.clear()
+    stripe_server.reset()
     settings.STRIPE_API_BASE = stripe_server.url
     return stripe_server
 

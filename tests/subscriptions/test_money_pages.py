@@ -196,6 +196,15 @@ def test_a_file_of_payments_takes_columns_words_and_semicolons(signed_in, projec
     assert client.get(address + "?columns=password").status_code == 400
 
 
+@pytest.mark.parametrize("list_name", ["subscriptions", "purchases"])
+@pytest.mark.parametrize("query", ["after=x", "before=%00", "after=%00"])
+def test_a_file_of_payments_has_no_pages(signed_in, project, list_name, query):
+    response = signed_in().get(f"/{list_name}/export.csv?{query}")
+
+    assert response.status_code == 400
+    assert f"Unknown filter: {query.partition('=')[0]}." in response.content.decode()
+
+
 def test_support_takes_no_file_of_payments(signed_in, project):
     assert signed_in(Role.SUPPORT).get(reverse("subscriptions:purchases-file")).status_code == 403
 

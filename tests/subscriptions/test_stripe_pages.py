@@ -178,7 +178,7 @@ def test_refunds_the_latest_payment_once(owner, held, world, local):
     event = AuditEvent.objects.get(kind="subscriptions.payment.refunded")
     assert event.data["amount"] == "9.99 EUR"
     held.refresh_from_db()
-    assert held.status == "active"
+    assert held.status == "canceled"
 
 
 def test_a_refunded_purchase_ends_at_once(owner, post, work, world, ada, account):
