@@ -1,6 +1,6 @@
 """What staff may write about a person."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -23,6 +23,8 @@ from users.models import CustomField, Deletion, Impersonation, User, UserImport
 from users.resources import CompleteResource, ImportResource, columns_of
 
 LONGEST_NAME = 150
+# What whoever helps users may mend; the rest is for those who may edit accounts.
+NAME_AND_LANGUAGE = ("first_name", "last_name", "language")
 # What the editor saw of each field comes back with it: `initial-<field>`.
 SEEN = "initial-"
 
@@ -56,10 +58,12 @@ class UserForm(forms.Form):
         fields: Sequence[CustomField],
         language: str,
         edited: User | None = None,
+        only: Collection[str] | None = None,
         **kwargs: Any,
     ) -> None:
         """
         :param edited: whose profile it is; none for a new user.
+        :param only: the fields that may be changed, if not all.
         """
         if edited is not None:
             kwargs["initial"] = values_of(edited)
@@ -68,6 +72,9 @@ class UserForm(forms.Form):
         self.custom_fields = [field for field in fields if field.archived_at is None]
         for field in self.custom_fields:
             self.fields[field.key] = _form_field(field, language, self.present.get(field.key))
+        if only is not None:
+            self.fields = {n: f for n, f in self.fields.items() if n in {*only, "version"}}
+            self.custom_fields = [field for field in self.custom_fields if field.key in only]
         if edited is not None:
             for name, form_field in self.fields.items():
                 form_field.show_hidden_initial = name != "version"
@@ -110,7 +117,7 @@ class UserForm(forms.Form):
         kept = {key: value for key, value in user.custom.items() if key not in keys}
         given = {key: self.cleaned_data[key] for key in keys}
         names = ("first_name", "last_name", "email", "language", "country")
-        return {name: self.cleaned_data[name] for name in names} | {
+        return {name: self.cleaned_data[name] for name in names if name in self.fields} | {
             "custom": kept | {k: v for k, v in given.items() if v not in {None, ""}}
         }
 

@@ -19,6 +19,9 @@ class Permission(StrEnum):
     """What one person watched, content by content."""
     USERS_CREATE = "users.create"
     USERS_EDIT = "users.edit"
+    """A user's name and language; the rest of what is personal needs `USERS_EDIT_ACCOUNT` too."""
+    USERS_EDIT_ACCOUNT = "users.edit_account"
+    """What could hand an account to somebody else, above all its e-mail address."""
     USERS_EXPORT = "users.export"
     USERS_IMPORT = "users.import"
     USERS_DELETE = "users.delete"
@@ -70,6 +73,7 @@ SUPPORT = READER | {
 }
 ADMIN = (ANALYST | SUPPORT) | {
     Permission.USERS_CREATE,
+    Permission.USERS_EDIT_ACCOUNT,
     Permission.USERS_IMPORT,
     Permission.USERS_DELETE,
     Permission.USERS_SET_PASSWORD,

@@ -72,6 +72,19 @@ def defaults_of(html):
 # --- personal information ---------------------------------------------------------
 
 
+def test_support_mends_a_name_and_a_language_and_takes_no_account_over(at, ada):
+    defaults = defaults_of(page_of(at("edit/", role=Role.SUPPORT)))
+    shown = {name for name in defaults if not name.startswith("initial-")}
+    assert shown == {"csrfmiddlewaretoken", "first_name", "last_name", "language", "version"}
+
+    sent = defaults | {"first_name": "Augusta", "email": "me@example.org", "size": "44"}
+    assert at("edit/", sent, role=Role.SUPPORT).status_code == 302
+
+    ada.refresh_from_db()
+    assert (ada.first_name, ada.email) == ("Augusta", "ada@example.com")
+    assert ada.custom == {"size": 38, "team": "Greens", "old": "kept"}
+
+
 def test_the_form_stands_on_the_profile_itself(at):
     html = page_of(at("edit/"))
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from backoffice.core.permissions import Permission
 from subscriptions.actions import change_user
 from users.actions import PROFILE_FIELDS, ChangedSince, EmailTaken
-from users.forms import SEEN, UserForm, values_of
+from users.forms import NAME_AND_LANGUAGE, SEEN, UserForm, values_of
 from users.views.profile import Profile
 
 
@@ -77,7 +77,13 @@ class Edit(Profile):
         )
 
     def _form(self, data: Any = None) -> UserForm:
-        return UserForm(data, edited=self.user, fields=self.custom_fields, language=self.language)
+        return UserForm(
+            data,
+            edited=self.user,
+            only=None if self.may(Permission.USERS_EDIT_ACCOUNT) else NAME_AND_LANGUAGE,
+            fields=self.custom_fields,
+            language=self.language,
+        )
 
     def _page(
         self, form: UserForm, *, status: int = 200, differing: list[dict[str, Any]] | None = None
