@@ -8,9 +8,12 @@ from django.utils.translation import gettext_noop
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Permission
+from backoffice.jobs.making import build_export, page_of_file, rows_in_words
 from backoffice.jobs.running import JobFailed, Running, job
 from subscriptions.accounts import NotConnected, account_of
+from subscriptions.exports import EXPORT_JOB, plan_of_order
 from subscriptions.models import Provider, ProviderSync
 from subscriptions.providers.reports import ProviderTrouble
 from subscriptions.reconciling.runs import Sync
@@ -100,3 +103,15 @@ def _compare(running: Running, provider: Provider, sync_with: Sync) -> dict[str,
     except ProviderTrouble as trouble:
         raise JobFailed(NO_ANSWER) from trouble
     return {name: getattr(sync, name) for name in COUNTED}
+
+
+@job(
+    EXPORT_JOB,
+    label=_("Make a file of payments"),
+    permission=Permission.ANALYTICS_EXPORT,
+    also=Permission.SUBSCRIPTIONS_VIEW,
+    address=page_of_file,
+    outcome=rows_in_words,
+)
+def export(running: Running) -> dict[str, Any]:
+    return build_export(running, plan_of_order, audit_kind=AuditEvent.Kind.PAYMENTS_EXPORTED)

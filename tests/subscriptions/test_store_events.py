@@ -422,10 +422,11 @@ def test_apple_is_connected_from_the_environment(project, stores, monkeypatch, t
     monkeypatch.setenv("APPLE_PRIVATE_KEY", stores.apple.private_key())
     for name in ("BUNDLE_ID", "ISSUER_ID", "KEY_ID"):
         monkeypatch.setenv(f"APPLE_{name}", "films")
+    monkeypatch.setenv("APPLE_APP_ID", "1234567890")
     with pytest.raises(CommandError, match="root certificate is missing"):
         call_command("connect_apple", "north")
     monkeypatch.setenv("APPLE_ROOT_CERTIFICATES", str(tmp_path / "root.cer"))
-    with pytest.raises(CommandError, match="no certificate"):
+    with pytest.raises(CommandError, match="no root certificate"):
         call_command("connect_apple", "north")
     (tmp_path / "root.cer").write_bytes(stores.apple.root_der)
 
