@@ -2,8 +2,8 @@
 Payments: 5,000 waiting events applied, 100,000 subscriptions compared, against a local Stripe.
 
 The comparison is killed after a tenth, and goes on from there. Run with a DATABASE_URL of its
-own, migrated: `python bench/payments.py [SUBSCRIPTIONS]`. The local Stripe is a process of its
-own, so that the memory measured is that of the product.
+own, migrated: `python bench/payments.py [SUBSCRIPTIONS [EVENTS]]`. The local Stripe is a process
+of its own, so that the memory measured is that of the product.
 """
 
 import multiprocessing
@@ -18,7 +18,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 
-EVENTS = 5_000
 # Customers, subscriptions, invoices and payments: one of each per person.
 LISTS = 4
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -28,7 +27,7 @@ def email(number: int) -> str:
     return f"bench.{number}@example.com"
 
 
-def serve(people: int, pipe: Connection) -> None:
+def serve(people: int, events: int, pipe: Connection) -> None:
     """Fill a world and answer for it until killed; tell its address and its first events."""
     from tests.local_stripe import shapes
     from tests.local_stripe.server import LocalStripe
@@ -39,7 +38,7 @@ def serve(people: int, pipe: Connection) -> None:
     for number in range(people):
         world.subscribe(world.make_customer(email(number)), price)
     with LocalStripe(world) as local:
-        ids = list(world.subscriptions)[:EVENTS]
+        ids = list(world.subscriptions)[:events]
         pipe.send((local.url, ids, shapes.API_VERSION))
         pipe.recv()
 
@@ -81,9 +80,11 @@ def megabytes() -> int:
     return pages * resource.getpagesize() // 2**20
 
 
-def main(people: int) -> None:
+def main(people: int, events: int) -> None:
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(people, theirs))
+    server = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(people, events, theirs)
+    )
     server.start()
     import django
 
@@ -131,7 +132,7 @@ def main(people: int) -> None:
         )
         store_event(account, report, now=NOW)
     began, worked = time.monotonic(), time.process_time()
-    for event_id in due_events(now=NOW, most=EVENTS):
+    for event_id in due_events(now=NOW, most=events):
         apply_event(event_id, now=NOW)
     seconds, own = time.monotonic() - began, time.process_time() - worked
     held = Subscription.objects.filter(project=project).count()
@@ -165,4 +166,5 @@ def main(people: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    numbers = [int(one) for one in sys.argv[1:]]
+    main(*numbers, *[100_000, 5_000][len(numbers) :])

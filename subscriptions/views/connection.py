@@ -90,9 +90,7 @@ class PaymentSettings(ConnectionPage):
             "compared": self._compared(provider),
             "connect_url": self.address("connect", provider),
             "disconnect_url": self.address("disconnect", provider),
-            "compare_url": reverse("subscriptions:compare")
-            if is_readable and provider == Provider.STRIPE
-            else "",
+            "compare_url": reverse("subscriptions:compare") if is_readable else "",
         }
 
     def _last_told(self, provider: Provider) -> str:
@@ -222,15 +220,18 @@ class Disconnect(OneConnection):
         return self.back_to_all()
 
 
-class CompareWithStripe(StaffPage):
-    """Start the comparison with Stripe."""
+class CompareWithProvider(StaffPage):
+    """Start the comparison with the provider that the form names."""
 
     permission_required = Permission.SETTINGS_EDIT
     http_method_names = ("post",)
 
-    def post(self, _request: HttpRequest) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
+        provider = request.POST.get("provider", Provider.STRIPE.value)
+        if provider not in CONNECTIONS:
+            raise Http404
         job = start(
-            "subscriptions.sync_stripe",
+            f"subscriptions.sync_{provider}",
             project=self.project,
             actor=self.request.user,
             arguments={},

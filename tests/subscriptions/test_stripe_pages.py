@@ -50,10 +50,22 @@ def kinds():
 # --- Compare ---------------------------------------------------------------------------------
 
 
-def test_starts_the_comparison_as_a_job(owner, account):
-    answer = owner.post("/settings/payments/compare/")
+@pytest.mark.parametrize("provider", ["stripe", "google", "apple"])
+def test_starts_the_comparison_as_a_job(owner, account, google, apple, provider):
+    page = owner.get("/settings/payments/").content.decode()
+    assert f'name="provider" value="{provider}"' in page
 
-    assert answer.url == f"/jobs/{Job.objects.get().pk}/"
+    answer = owner.post("/settings/payments/compare/", {"provider": provider})
+
+    job = Job.objects.get()
+    assert (answer.url, job.kind) == (f"/jobs/{job.pk}/", f"subscriptions.sync_{provider}")
+
+
+def test_no_other_provider_is_compared(owner):
+    answer = owner.post("/settings/payments/compare/", {"provider": "okast"})
+
+    assert answer.status_code == 404
+    assert not Job.objects.exists()
 
 
 # --- What arrived ------------------------------------------------------------------------------
