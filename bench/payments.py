@@ -1,8 +1,9 @@
 """
 Payments: 5,000 waiting events applied, 100,000 subscriptions compared, against a local Stripe.
 
-Run with a DATABASE_URL of its own, migrated: `python bench/payments.py [SUBSCRIPTIONS]`. The
-local Stripe is a process of its own, so that the memory measured is that of the product.
+The comparison is killed after a tenth, and goes on from there. Run with a DATABASE_URL of its
+own, migrated: `python bench/payments.py [SUBSCRIPTIONS [EVENTS]]`. The local Stripe is a process
+of its own, so that the memory measured is that of the product.
 """
 
 import multiprocessing
@@ -17,9 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 
-EVENTS = 5_000
-# Customers, subscriptions and invoices: one of each per person.
-LISTS = 3
+# Customers, subscriptions, invoices and payments: one of each per person.
+LISTS = 4
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -27,7 +27,7 @@ def email(number: int) -> str:
     return f"bench.{number}@example.com"
 
 
-def serve(people: int, pipe: Connection) -> None:
+def serve(people: int, events: int, pipe: Connection) -> None:
     """Fill a world and answer for it until killed; tell its address and its first events."""
     from tests.local_stripe import shapes
     from tests.local_stripe.server import LocalStripe
@@ -38,9 +38,40 @@ def serve(people: int, pipe: Connection) -> None:
     for number in range(people):
         world.subscribe(world.make_customer(email(number)), price)
     with LocalStripe(world) as local:
-        ids = list(world.subscriptions)[:EVENTS]
+        ids = list(world.subscriptions)[:events]
         pipe.send((local.url, ids, shapes.API_VERSION))
         pipe.recv()
+
+
+def compare(slug: str, url: str) -> None:
+    """Compare until killed."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    from subscriptions.models import ProviderAccount
+    from subscriptions.reconciling.stripe import sync_stripe
+
+    settings.STRIPE_API_BASE = url
+    account = ProviderAccount.objects.select_related("project").get(project__slug=slug)
+    sync_stripe(account, clock=lambda: NOW, told=lambda _sync: None)
+
+
+def cut_off(slug: str, url: str, *, after: int) -> None:
+    """Compare in a process that is killed once it has looked at so many objects."""
+    from subscriptions.models import ProviderSync
+
+    process = multiprocessing.get_context("spawn").Process(target=compare, args=(slug, url))
+    process.start()
+    reached = None
+    while reached is None or reached.looked_at < after:
+        time.sleep(0.2)
+        reached = ProviderSync.objects.filter(project__slug=slug).first()
+    process.kill()
+    process.join()
+    reached.refresh_from_db()
+    print(f"killed at {reached.looked_at} objects", flush=True)
 
 
 def megabytes() -> int:
@@ -49,9 +80,11 @@ def megabytes() -> int:
     return pages * resource.getpagesize() // 2**20
 
 
-def main(people: int) -> None:
+def main(people: int, events: int) -> None:
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(people, theirs))
+    server = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(people, events, theirs)
+    )
     server.start()
     import django
 
@@ -99,7 +132,7 @@ def main(people: int) -> None:
         )
         store_event(account, report, now=NOW)
     began, worked = time.monotonic(), time.process_time()
-    for event_id in due_events(now=NOW, most=EVENTS):
+    for event_id in due_events(now=NOW, most=events):
         apply_event(event_id, now=NOW)
     seconds, own = time.monotonic() - began, time.process_time() - worked
     held = Subscription.objects.filter(project=project).count()
@@ -108,11 +141,12 @@ def main(people: int) -> None:
         f" {held} subscriptions, {megabytes()} MB"
     )
 
-    tenths: list[str] = []
+    tenths: list[str] = [""]
     looked = people * LISTS
+    cut_off(project.slug, settings.STRIPE_API_BASE, after=looked // 10)
 
     def told(sync: ProviderSync) -> None:
-        done = sync.customers + sync.subscriptions + sync.invoices
+        done = sync.looked_at
         if done * 10 >= looked * (len(tenths) + 1):
             tenths.append(f"{megabytes()} MB, {time.monotonic() - began:.0f} s")
             print(f"{len(tenths)} tenths: {tenths[-1]}", flush=True)
@@ -121,6 +155,8 @@ def main(people: int) -> None:
     sync = sync_stripe(account, clock=lambda: NOW, told=told)
     seconds, own = time.monotonic() - began, time.process_time() - worked
     held = Subscription.objects.filter(project=project).count()
+    if sync.looked_at != looked:
+        raise SystemExit(f"{sync.looked_at} objects were looked at instead of {looked}.")
     print(
         f"{sync.subscriptions} subscriptions compared in {seconds:.0f} s ({own:.0f} s of them"
         f" ours): {sync.changed} taken over, {held} held, {megabytes()} MB in the end"
@@ -130,4 +166,5 @@ def main(people: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    numbers = [int(one) for one in sys.argv[1:]]
+    main(*numbers, *[100_000, 5_000][len(numbers) :])

@@ -56,6 +56,10 @@ class ActFailed(Exception):
         self.reason = reason
 
 
+class NotStopped(ActFailed):
+    """The payment was given back, but the subscription that it paid for was not stopped."""
+
+
 class ChangedMeanwhile(Exception):
     """What was shown is not what is there any more; nothing was done."""
 
@@ -136,7 +140,8 @@ def refund(
     that nobody is charged for what cannot be watched.
 
     :raises ChangedMeanwhile: if the latest payment is another one by now.
-    :raises ActFailed: if Stripe did not.
+    :raises NotStopped: if Stripe gave it back, and did not stop the subscription.
+    :raises ActFailed: if Stripe did not give it back.
     """
     payment = last_payment(source)
     if payment is None or payment.version != version:
@@ -150,22 +155,32 @@ def refund(
     except ActFailed as failed:
         _record_failure(kind, source, data | {"reason": failed.reason}, actor, now)
         raise
-    _take_over(source, now=now)
+    trouble = _take_over(source, now=now)
     if isinstance(source, Subscription):
-        _stop_if_taken_back(source, actor=actor, now=now)
+        _stop_if_taken_back(source, trouble, actor=actor, now=now)
     return payment
 
 
-def _stop_if_taken_back(subscription: Subscription, *, actor: Actor, now: datetime) -> None:
+def _stop_if_taken_back(
+    subscription: Subscription, trouble: str, *, actor: Actor, now: datetime
+) -> None:
     """
     Stop the subscription if its latest payment is the one that was given back.
 
-    :raises ActFailed: if Stripe did not; the payment was given back all the same.
+    :param trouble: why nobody knows whether it is; empty if it is known.
+    :raises NotStopped: if Stripe did not.
     """
+    if trouble:
+        kind, data = AuditEvent.Kind.SUBSCRIPTION_STOPPED, {"provider": "Stripe", "when": "now"}
+        _record_failure(kind, subscription, data | {"reason": trouble}, actor, now)
+        raise NotStopped(trouble)
     subscription.refresh_from_db()
-    has_lost = subscription.stop_reason in TAKEN_BACK
-    if has_lost and subscription.status in STILL_CHARGED:
+    if subscription.stop_reason not in TAKEN_BACK or subscription.status not in STILL_CHARGED:
+        return
+    try:
         stop_subscription(subscription, at_period_end=False, actor=actor, now=now)
+    except ActFailed as failed:
+        raise NotStopped(failed.reason) from failed
 
 
 def _act(
@@ -210,17 +225,23 @@ def _store(
     put_subscription(row, now=now)
 
 
-def _take_over(source: Subscription | Purchase, *, now: datetime) -> None:
-    """Ask what became of it; should that fail, Stripe's own event brings it."""
-    account = account_of(source.project, Provider.STRIPE)
-    gateway = stripe_gateway(account)
+def _take_over(source: Subscription | Purchase, *, now: datetime) -> str:
+    """Ask what became of it; return why that failed, if so: Stripe's own event brings it then."""
     kind = _Subject.SUBSCRIPTION if isinstance(source, Subscription) else _Subject.PURCHASE
     asked_at = provider_clock()
     try:
-        found = gateway.look_up(kind, source.reference)
-        apply_found(account, gateway, found, asked_at=asked_at, now=now)
-    except (ProviderTrouble, NotFound, ActRefused, UserIsDeleted, BelongsToAnother):
-        return
+        with _failing():
+            account = account_of(source.project, Provider.STRIPE)
+            gateway = stripe_gateway(account)
+            found = gateway.look_up(kind, source.reference)
+            apply_found(account, gateway, found, asked_at=asked_at, now=now)
+    except ActFailed as failed:
+        return failed.reason
+    except UserIsDeleted:
+        return "deleted-user"
+    except BelongsToAnother:
+        return "other-user"
+    return ""
 
 
 def _gateway(source: Subscription | Purchase) -> StripeGateway:

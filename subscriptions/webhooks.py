@@ -287,7 +287,10 @@ def apply_found(
             return Verdict(_State.UNMATCHED, "no-user", customer=customer)
         _put(account, gateway, paid, customer.user, asked_at=asked_at, now=now)
     if customer is None:
-        return Verdict(_State.IGNORED, found.nothing_because)
+        concerns = known_customers(account, [found.concerns]).get(found.concerns)
+        if concerns is not None:
+            check_not_deleted(concerns)
+        return Verdict(_State.IGNORED, found.nothing_because, customer=concerns)
     return Verdict(_State.APPLIED, customer=customer)
 
 
@@ -604,6 +607,8 @@ def _waiting_for_the_same(event: ProviderEvent) -> list[int]:
 
 
 def _settle(event_ids: Sequence[int], verdict: Verdict, *, now: datetime) -> None:
+    # Of somebody deleted not even the provider's name of the object stays.
+    scrubbed = {"subject": ""} if verdict.reason == "deleted-user" else {}
     ProviderEvent.objects.filter(pk__in=event_ids).update(
         state=verdict.state,
         reason=verdict.reason,
@@ -611,6 +616,7 @@ def _settle(event_ids: Sequence[int], verdict: Verdict, *, now: datetime) -> Non
         attempts=F("attempts") + 1,
         next_try_at=None,
         settled_at=now,
+        **scrubbed,
     )
 
 

@@ -140,6 +140,8 @@ class Found:
     """None where only the event tells."""
     nothing_because: str = "nothing-paid"
     """Why nothing was found, if so: a word of `subscriptions.webhooks.REASONS`."""
+    concerns: str = ""
+    """Whose it would have been then, if that is known."""
 
 
 class Gateway(Protocol):

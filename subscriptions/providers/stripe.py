@@ -263,7 +263,7 @@ class StripeGateway:
         invoice = self._last_paid(subscription)
         taken_back = self._taken_back(invoice) if invoice and invoice["amount_paid"] else None
         report = ended_by(report, *taken_back) if taken_back else report
-        if invoice and invoice["billing_reason"] == "subscription_create":
+        if invoice and invoice.get("billing_reason") == "subscription_create":
             report = replace(report, first_paid_at=paid_at(invoice))
         return report
 
@@ -283,7 +283,9 @@ class StripeGateway:
         subscription = subscription_of(invoice)
         if subscription:
             return self._subscription(subscription)
-        return Found(purchases=(self._purchase(invoice),)) if was_paid(invoice) else Found()
+        if not was_paid(invoice):
+            return Found(concerns=id_of(invoice["customer"]))
+        return Found(purchases=(self._purchase(invoice),))
 
     def _charge(self, reference: str) -> Found:
         """Return what the charge paid for."""
@@ -306,8 +308,9 @@ class StripeGateway:
         intent = self._client.v1.payment_intents.retrieve(
             reference, {"expand": ["latest_charge"]}
         ).to_dict()
+        customer = id_of(intent["customer"] or reference)
         if intent["status"] != "succeeded":
-            return Found()
+            return Found(concerns=customer)
         if invoices := self._invoices_of(reference):
             founds = [self._invoice(id_) for id_ in invoices]
             return Found(
@@ -316,7 +319,7 @@ class StripeGateway:
             )
         sessions = self._sessions_of(reference)
         if not sessions and not names_a_sale(intent):
-            return Found(nothing_because="not-ours")
+            return Found(nothing_because="not-ours", concerns=customer)
         charge = self._expanded_charge(intent["latest_charge"])
         is_undone = self._is_undone(charge)
         return Found(purchases=(payment_report(intent, charge, sessions, is_undone=is_undone),))

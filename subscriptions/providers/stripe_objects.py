@@ -65,10 +65,9 @@ UNREADABLE: Final = (
 
 def customer_report(customer: Mapping[str, Any]) -> CustomerReport:
     """Return whom Stripe charges; a deleted customer has neither user nor address."""
-    metadata = customer.get("metadata") or {}
     return CustomerReport(
         reference=id_of(customer["id"]),
-        user=_left(metadata, "user"),
+        user=_left(customer, "user"),
         email=str(customer.get("email") or ""),
     )
 
@@ -103,8 +102,8 @@ def subscription_report(found: Mapping[str, Any]) -> SubscriptionReport:
         cancel_at=cancel_at,
         ended_at=_maybe(found["ended_at"]),
         cancel_reason=_reason(found),
-        user=_left(found["metadata"] or {}, "user"),
-        offer=_left(found["metadata"] or {}, "offer"),
+        user=_left(found, "user"),
+        offer=_left(found, "offer"),
     )
 
 
@@ -132,8 +131,8 @@ def purchase_report(
         purchased_at=_maybe(invoice["status_transitions"]["paid_at"])
         or instant_of(invoice["created"]),
         products=tuple(price for price in prices if price),
-        user=_left(invoice["metadata"] or {}, "user"),
-        offer=_left(invoice["metadata"] or {}, "offer"),
+        user=_left(invoice, "user"),
+        offer=_left(invoice, "offer"),
     )
 
 
@@ -161,9 +160,9 @@ def payment_report(
         currency=currency,
         purchased_at=instant_of(charge["created"]),
         products=_prices_of(sessions),
-        user=_left(intent["metadata"] or {}, "user") or _user_of(sessions),
+        user=_left(intent, "user") or _user_of(sessions),
         email=_first([*map(_email_of, sessions), *addresses]),
-        offer=_left(intent["metadata"] or {}, "offer") or _offer_of(sessions),
+        offer=_left(intent, "offer") or _offer_of(sessions),
     )
 
 
@@ -193,8 +192,7 @@ def sale_of_session(session: Mapping[str, Any]) -> str:
 
 def names_a_sale(payment: Mapping[str, Any]) -> bool:
     """Tell whether the platform left with the payment who bought something, or what."""
-    metadata = payment["metadata"] or {}
-    return bool(metadata.get("user") or metadata.get("offer"))
+    return bool(_left(payment, "user") or _left(payment, "offer"))
 
 
 def _prices_of(sessions: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -204,13 +202,13 @@ def _prices_of(sessions: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _user_of(sessions: Iterable[Mapping[str, Any]]) -> str:
     return _first(
-        _left(one["metadata"] or {}, "user") or str(one["client_reference_id"] or "")[:LONGEST_ID]
+        _left(one, "user") or str(one["client_reference_id"] or "")[:LONGEST_ID]
         for one in sessions
     )
 
 
 def _offer_of(sessions: Iterable[Mapping[str, Any]]) -> str:
-    return _first(_left(one["metadata"] or {}, "offer") for one in sessions)
+    return _first(_left(one, "offer") for one in sessions)
 
 
 def _email_of(session: Mapping[str, Any]) -> str:
@@ -221,9 +219,9 @@ def _first(texts: Iterable[str | None]) -> str:
     return next((text for text in texts if text), "")
 
 
-def _left(metadata: Mapping[str, Any], name: str) -> str:
-    """Return what the platform left under the name; empty if nothing."""
-    return str(metadata.get(name) or "")[:LONGEST_ID]
+def _left(found: Mapping[str, Any], name: str) -> str:
+    """Return what the platform left with the object under the name; empty if nothing."""
+    return str((found.get("metadata") or {}).get(name) or "")[:LONGEST_ID]
 
 
 def _status(*, is_undone: bool) -> Purchase.Status:

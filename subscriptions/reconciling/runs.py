@@ -28,6 +28,7 @@ from subscriptions.models import (
     Subscription,
 )
 from subscriptions.providers.reports import (
+    ActRefused,
     CustomerReport,
     Found,
     Gateway,
@@ -149,7 +150,7 @@ class Run:
                 continue
             except (KeyRefused, Limited, Unreachable):
                 raise
-            except ProviderTrouble:
+            except (ProviderTrouble, ActRefused):
                 page.skipped += 1
                 continue
             if not self.account.is_live or found.is_live is not False:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from subscriptions.accounts import stripe_gateway
 from subscriptions.models import ProviderAccount, ProviderEvent, ProviderSync, Subscription
-from subscriptions.providers.reports import NotFound, ProviderTrouble
+from subscriptions.providers.reports import ActRefused, KeyRefused, NotFound, ProviderTrouble
 from subscriptions.providers.stripe import ListKind
 from subscriptions.providers.stripe_objects import (
     TAKEN_BACK,
@@ -77,6 +77,7 @@ class StripeRun(Run):
         phase = _Phase(sync.phase)
         kind = KINDS[phase]
         asked_at = provider_clock()
+        skipped = 0
         try:
             rows, has_more = self.patiently(lambda: self.lists.page_of(kind, after=sync.cursor))
         except NotFound:
@@ -86,7 +87,13 @@ class StripeRun(Run):
                 sync.save(update_fields=["cursor"])
                 return
             rows, has_more = [], False
+        except (KeyRefused, ActRefused):
+            if kind in COUNTED:
+                raise
+            # A restricted key may open the rest of the account, and not this list.
+            rows, has_more, skipped = [], False, 1
         page = self.read(kind, rows)
+        page.skipped += skipped
         counter = kind if kind in COUNTED else "payments"
         with transaction.atomic():
             self.take_over(sync, page, asked_at=asked_at)

@@ -17,6 +17,7 @@ from subscriptions.billing import (
     STILL_CHARGED,
     ActFailed,
     ChangedMeanwhile,
+    NotStopped,
     Payment,
     last_payment,
     refund,
@@ -87,6 +88,9 @@ class ChargedPage(StaffPage):
             messages.success(request, self.do(act))
         except ChangedMeanwhile:
             messages.error(request, _("The payment is another one by now. Nothing was refunded."))
+        except NotStopped as failed:
+            words = _("The payment is refunded, but the subscription was not stopped: %(reason)s")
+            messages.error(request, words % {"reason": REASONS.get(failed.reason, "")})
         except ActFailed as failed:
             reason = REASONS.get(failed.reason, "")
             words = _("Stripe did not do it: %(reason)s") % {"reason": reason}

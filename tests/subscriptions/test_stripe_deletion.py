@@ -92,6 +92,7 @@ def test_what_stripe_tells_afterwards_brings_nothing_back(paying, ada, post, wor
         assert post(event).status_code == 200
 
     assert set(work()) == {("ignored", "deleted-user")}
+    assert set(ProviderEvent.objects.values_list("subject", flat=True)) == {""}
     assert Subscription.objects.values().get() == before
     assert ProviderCustomer.objects.get().is_forgotten
     ada.refresh_from_db()

@@ -116,6 +116,16 @@ def stop_after_subscriptions(sync):
         assert Subscription.objects.filter(ended_at=None).count() == 1
 
 
+def test_a_key_that_opens_only_some_lists_compares_those(sync, past, local):
+    refused = b'{"error": {"type": "invalid_request_error", "code": "missing_permission"}}'
+    local.faults.append(Fault("/v1/checkout", 403, refused))
+    local.faults.append(Fault("/v1/disputes", 400, refused))
+
+    done = sync()
+
+    assert (done.phase, done.changed, done.skipped) == ("done", 3, 2)
+
+
 def test_passes_over_who_was_deleted(sync, world, ada):
     gone = str(ada.public_id)
     delete_user(user=ada, actor=ada.platform, now=NOW)

@@ -175,15 +175,21 @@ def test_giving_back_the_latest_payment_stops_the_subscription(paying, world, te
     assert kinds()[-2:] == [("refunded", "DONE"), ("stopped", "DONE")]
 
 
-def test_what_was_given_back_but_not_stopped_is_said(paying, world, tell, owner, local):
+@pytest.mark.parametrize(
+    ("method", "ends_at_once"), [("DELETE", True), ("GET", False)], ids=["stop", "look"]
+)
+def test_what_was_given_back_but_not_stopped_is_said(
+    paying, world, tell, owner, local, method, ends_at_once
+):
     tell()
-    local.faults.append(Fault("/v1/subscriptions/", 503, method="DELETE"))
+    local.faults.append(Fault("/v1/subscriptions/", 503, method=method))
 
     answer = give_back(owner, "subscriptions")
 
-    assert "Stripe did not do it" in str(owner.get(answer.url).content)
+    assert b"the subscription was not stopped" in owner.get(answer.url).content
     assert kinds()[-1] == ("stopped", "FAILED")
-    assert Subscription.objects.get().access_end == at(MONTH + 10 * DAY)
+    assert (Subscription.objects.get().access_end is not None) == ends_at_once
     local.faults.clear()
+    assert tell()[:2] == ("active", at(MONTH + 10 * DAY))
     owner.post(answer.url, {"act": "stop-now"})
     assert paying.status == "canceled"
