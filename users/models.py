@@ -511,7 +511,7 @@ class ImportRow(models.Model):
         NEW = 1, pgettext_lazy("rows", "New")
         CHANGED = 2, _("Changed")
         UNCHANGED = 3, _("Unchanged")
-        REFUSED = 4, _("Refused")
+        REFUSED = 4, pgettext_lazy("rows", "Refused")
 
     pk = models.CompositePrimaryKey("user_import_id", "verdict", "line")
     user_import = models.ForeignKey(UserImport, models.CASCADE, related_name="+", db_index=False)

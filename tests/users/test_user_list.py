@@ -205,6 +205,7 @@ def test_total_and_deleted_are_the_same_on_every_page(look, person, query):
 
     for page in (first, second, back, seen(look(query)), seen(look(f"{query}&grain=week"))):
         assert (page.total, page.deleted) == (25, 1)
+        assert "25 people, 1 since deleted" in page.html
 
 
 # --- sorts and pages -------------------------------------------------------------------------

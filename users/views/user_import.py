@@ -63,7 +63,7 @@ VERDICT_WORDS = {
     "new": pgettext_lazy("rows", "New"),
     "changed": gettext_lazy("Changed"),
     "unchanged": gettext_lazy("Unchanged"),
-    "refused": gettext_lazy("Refused"),
+    "refused": pgettext_lazy("rows", "Refused"),
 }
 
 

@@ -173,9 +173,8 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         return {
             "title": _("Who are the last registered users?"),
             "total": totals.total,
-            "total_text": number(totals.total, self.language),
             "deleted": totals.deleted,
-            "deleted_text": self._deleted_text(totals.deleted),
+            "count_text": self._count_text(totals.total, totals.deleted),
             "columns": self._columns(asked),
             "rows": writer.rows(page.rows),
             "next_url": self._address(asked, after=page.after) if page.after else None,
@@ -242,11 +241,14 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             keys=keys,
         )
 
-    def _deleted_text(self, deleted: int) -> str:
-        if not deleted:
-            return ""
-        words = ngettext("%(n)s since deleted", "%(n)s since deleted", deleted)
-        return words % {"n": number(deleted, self.language)}
+    def _count_text(self, total: int, deleted: int) -> str:
+        """Return how many there are, and of how many a number still knows."""
+        people = ngettext("%(n)s person", "%(n)s people", total)
+        said = [people % {"n": number(total, self.language)}]
+        if deleted:
+            gone = ngettext("%(n)s since deleted", "%(n)s since deleted", deleted)
+            said.append(gone % {"n": number(deleted, self.language)})
+        return ", ".join(said)
 
     def _position_text(self, page: Page[User], total: int) -> str:
         if not page.rows:
