@@ -449,7 +449,8 @@ class UserImport(models.Model):
     refused_late = models.PositiveIntegerField(default=0)
     # All rows up to this line are applied, or undone, for good.
     done_to_line = models.PositiveIntegerField(default=0)
-    # What undoing removed, restored and could not undo: {"removed": n, "restored": n, "kept": n}.
+    # What undoing removed, restored and could not undo, and how many invitations of those removed
+    # had left: {"removed": n, "restored": n, "kept": n, "mails": n}.
     undone = models.JSONField(default=dict, blank=True)
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField()

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language, gettext, gettext_noop, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop, ngettext
 from procrastinate.contrib.django import app
 
 from analytics.anonymising import fold_viewings, viewings_of
 from backoffice.audit.models import AuditEvent
+from backoffice.core.formatting import number
 from backoffice.core.permissions import Permission
 from backoffice.jobs.making import build_export, page_of_file, rows_in_words
 from backoffice.jobs.models import Job
@@ -23,7 +24,9 @@ from users.exports import EXPORT_JOB, plan_of_order
 from users.imports.applying import apply
 from users.imports.checking import check
 from users.imports.expiry import expire_imports
+from users.imports.report import VERDICTS
 from users.imports.undoing import undo
+from users.imports.words import why_file
 from users.mailing import answer_reset_request
 from users.models import Deletion, UserImport
 
@@ -94,14 +97,39 @@ def import_page(made: Job) -> str:
     return reverse("users:import-one", args=[found.public_id]) if found else ""
 
 
+def _rows_of_import(result: Mapping[str, Any]) -> str:
+    if code := result.get("refusal"):
+        return why_file({"code": code, "line": result["line"]})
+    if "new" not in result:
+        return ""
+    said = gettext(
+        "%(new)s new, %(changed)s changed, %(unchanged)s unchanged, %(refused)s refused"
+    )
+    return said % _numbers(result)
+
+
+def _undone_in_words(result: Mapping[str, Any]) -> str:
+    if "removed" not in result:
+        return ""
+    return gettext("%(removed)s removed, %(restored)s restored, %(kept)s not undone") % _numbers(
+        result
+    )
+
+
+def _numbers(result: Mapping[str, Any]) -> dict[str, str]:
+    language = get_language() or "en"
+    return {name: number(count, language) for name, count in result.items()}
+
+
 @job(
     "users.check_import",
     label=_("Check an import"),
     permission=Permission.USERS_IMPORT,
     address=import_page,
+    outcome=_rows_of_import,
 )
 def check_import(running: Running) -> dict[str, Any]:
-    return _step(check, running)
+    return _counts(_step(check, running))
 
 
 @job(
@@ -109,9 +137,10 @@ def check_import(running: Running) -> dict[str, Any]:
     label=_("Import users"),
     permission=Permission.USERS_IMPORT,
     address=import_page,
+    outcome=_rows_of_import,
 )
 def apply_import(running: Running) -> dict[str, Any]:
-    return _step(apply, running)
+    return _counts(_step(apply, running))
 
 
 @job(
@@ -119,19 +148,29 @@ def apply_import(running: Running) -> dict[str, Any]:
     label=_("Undo an import"),
     permission=Permission.USERS_IMPORT,
     address=import_page,
+    outcome=_undone_in_words,
 )
 def undo_import(running: Running) -> dict[str, Any]:
-    return _step(undo, running)
+    return dict(_step(undo, running).undone)
 
 
-def _step(step: Any, running: Running) -> dict[str, Any]:
+def _step(step: Any, running: Running) -> UserImport:
+    """Take the step; return the import as it is after it."""
+    user_import_id = running.arguments["import"]
     step(
-        user_import_id=running.arguments["import"],
+        user_import_id=user_import_id,
         actor=running.recorded_actor,
         pulse=running,
         now=running.now(),
     )
-    return {}
+    return UserImport.objects.get(pk=user_import_id)
+
+
+def _counts(user_import: UserImport) -> dict[str, Any]:
+    """Return how the rows divide, or why there is nothing to divide."""
+    if user_import.refusal:
+        return {"refusal": user_import.refusal["code"], "line": user_import.refusal.get("line")}
+    return {name: getattr(user_import, name) for name in VERDICTS}
 
 
 @app.periodic(cron="*/20 * * * *")

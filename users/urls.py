@@ -32,6 +32,7 @@ from users.views.user_import import (
     MatchColumns,
     RefusedRows,
     Template,
+    TemplateSheet,
     Undo,
     Upload,
 )
@@ -54,6 +55,7 @@ urlpatterns = [
     path("users/deleted/<uuid:deletion>/", Deleted.as_view(), name="deleted"),
     path("users/import/", Upload.as_view(), name="import"),
     path("users/import/template.csv", Template.as_view(), name="import-template"),
+    path("users/import/template.xlsx", TemplateSheet.as_view(), name="import-template-sheet"),
     path("users/import/<uuid:public_id>/", ImportState.as_view(), name="import-one"),
     path("users/import/<uuid:public_id>/columns/", MatchColumns.as_view(), name="import-columns"),
     path("users/import/<uuid:public_id>/confirm/", Confirm.as_view(), name="import-confirm"),

@@ -5,6 +5,7 @@ Sizes are capped before and while unpacking, entities are refused, and neither t
 the counts that a file names are believed. Cells come as a CSV would write them.
 """
 
+import re
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
@@ -32,6 +33,9 @@ _TIMES: Final = frozenset({18, 19, 20, 21, 22, *range(32, 36), 45, 46, 47})
 _EPOCH: Final = datetime(1899, 12, 30)  # noqa: DTZ001  # local to whoever reads the sheet
 _EPOCH_1904: Final = datetime(1904, 1, 1)  # noqa: DTZ001
 _SECOND: Final = timedelta(seconds=1)
+# What XML cannot say, line ends among it, stands as _xHHHH_ in a sheet; so does the first sign of
+# a text that only looks like it. Halves of a character mean nothing and stay as they are.
+_ESCAPED: Final = re.compile(r"_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +215,7 @@ class _Texts:
         if name == "rPh":
             self._silent -= 1
         elif name == self._name:
-            self.found.append("".join(self._parts)[: LONGEST_CELL + 1])
+            self.found.append(_plain("".join(self._parts))[: LONGEST_CELL + 1])
             self._parts.clear()
 
     def _text(self, text: str) -> None:
@@ -333,7 +337,7 @@ class _Sheet:
         if self.kind == "b":
             return "true" if value.strip() == "1" else "false"
         if self.kind in {"str", "inlineStr", "e", "d"}:
-            return value
+            return _plain(value)
         if self.style in self.book.dates:
             return self._date(float(value), with_time=self.book.dates[self.style])
         return _number(value)
@@ -343,6 +347,13 @@ class _Sheet:
         instant = (instant + _SECOND / 2).replace(microsecond=0)
         has_time = with_time or instant.hour or instant.minute or instant.second
         return instant.isoformat(sep=" ") if has_time else instant.date().isoformat()
+
+
+def _plain(text: str) -> str:
+    """Return the text that a sheet means."""
+    if "_x" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _column(reference: str) -> int:

@@ -93,6 +93,17 @@ def test_runs_are_joined_and_pronunciation_is_left_out():
     assert read(file) == [(2, ["", "", "A da", "x"])]
 
 
+def test_what_xml_cannot_say_is_read_as_it_was_meant():
+    file = by_hand(
+        '<row r="1"><c t="inlineStr"><is><t>two_x000D_&#10;lines</t></is></c>'
+        '<c t="s"><v>0</v></c><c t="inlineStr"><is><t>_xD83D_</t></is></c></row>',
+        sharedStrings=f'<sst xmlns="{MAIN}"><si><t>_x005F_x0041_</t></si></sst>',
+    )
+
+    # Half a character would be none.
+    assert read(file) == [(1, ["two\r\nlines", "_x0041_", "_xD83D_"])]
+
+
 def test_what_the_file_says_of_its_size_is_not_believed():
     made = by_hand("".join(f"<row><c><v>{n}</v></c></row>" for n in range(50)))
 

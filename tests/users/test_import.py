@@ -11,12 +11,18 @@ from django.core.management import call_command
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
+from backoffice.core.xlsx_reading import Limits, sheet_records
+from backoffice.jobs.mailing import send_again
+from backoffice.jobs.models import Mail
+from backoffice.staff.proof import stamp_proof
 from subscriptions.models import FreeCopy
-from tests.conftest import NOW
+from tests.conftest import NOW, PASSWORD
 from tests.factories.subscriptions import OfferFactory, PurchaseFactory
 from tests.factories.users import CustomFieldFactory, UserFactory
 from users.deletion import delete_user
-from users.models import CustomField, ImportHeading, User, UserImport
+from users.imports.expiry import expire_imports
+from users.mailing import send_reset_link
+from users.models import CustomField, ImportHeading, PasswordReset, User, UserImport
 
 COUNTS = re.compile(r'data-import-(new|changed|unchanged|refused)="(\d+)"')
 
@@ -131,6 +137,12 @@ def test_a_file_is_previewed_confirmed_and_reported(imports, person):
     check_figures()
 
 
+def test_a_platform_is_named_by_its_slug(imports, tv):
+    imports.dry_run("email\nada@x.example\n", platform="tv").act("confirm")
+
+    assert User.objects.get().platform == tv
+
+
 def test_each_user_has_their_line_in_the_trail(imports, person):
     ada = person("Lovelace", email="ada@example.com")
     imports.dry_run("email,last_name\nada@example.com,King\nnew@example.com,X\n").act("confirm")
@@ -187,11 +199,64 @@ def test_who_came_and_was_deleted_after_the_dry_run_is_not_brought_back(imports,
     assert users().keys() == {"new@example.com"}
 
 
+def test_confirmed_after_two_hours_it_asks_for_the_password_and_goes_on(imports, clock):
+    imports.dry_run("email\nnew@example.com\n")
+    clock.shift(timedelta(hours=2))
+    imports.client.force_login(imports.row.actor)
+    session = imports.client.session
+    stamp_proof(session, NOW)
+    session.save()
+
+    imports.act("confirm")
+
+    assert not User.objects.exists()
+    assert imports.answer.templates[0].name == "staff/confirm.html"
+    address = f"/users/import/{imports.row.public_id}/confirm/"
+    imports.answer = imports.client.post(address, {"confirm-password": PASSWORD}, follow=True)
+    assert imports.row.state == UserImport.State.APPLIED
+    assert imports.counts == (1, 0, 0, 0)
+
+
+def test_confirmed_after_a_day_it_says_that_it_is_too_late(imports, clock):
+    imports.dry_run("email\nnew@example.com\n")
+    clock.shift(timedelta(hours=24))
+    expire_imports(now=NOW + timedelta(hours=24))
+    imports.client.force_login(imports.row.actor)
+
+    imports.act("confirm")
+
+    assert not User.objects.exists()
+    assert imports.row.state == UserImport.State.EXPIRED
+    assert "The import has moved on meanwhile: this is its state." in imports.text
+    assert "Expired before it was confirmed" in imports.text
+
+
 def test_skipping_leaves_who_is_there(imports, person):
     person("Lovelace", email="ada@example.com")
     imports.dry_run("email,last_name\nada@example.com,King\n", mode="skip")
 
     assert imports.counts == (0, 0, 1, 0)
+
+
+def test_the_template_has_the_columns_in_both_kinds_of_file(imports, project):
+    CustomFieldFactory(project=project, key="team")
+    answer = imports.client.get("/users/import/template.csv")
+    assert b"".join(answer).decode("utf-8-sig") == (
+        "first_name,last_name,email,registered_at,language,country,platform,offer,"
+        "free_copy_days,team\r\n"
+    )
+
+    answer = imports.client.get("/users/import/template.xlsx")
+    sheet = b"".join(answer)
+
+    assert answer["Content-Disposition"] == 'attachment; filename="north-import.xlsx"'
+    assert len(sheet) == int(answer["Content-Length"])
+    (heading,) = sheet_records(io.BytesIO(sheet), Limits(1_000_000, 500, 20))
+    assert heading == (
+        1,
+        ["first_name", "last_name", "email", "registered_at", "language", "country", "platform",
+         "offer", "free_copy_days", "team"],
+    )  # fmt: skip
 
 
 # --- Columns -------------------------------------------------------------------------------
@@ -415,10 +480,75 @@ def test_undoing_leaves_everything_as_it_was(imports, project, person, tv):
 
     imports.act("undo").act("undo")
 
-    assert imports.row.undone == {"removed": 1, "restored": 1, "kept": 0}
+    assert imports.row.undone == {"removed": 1, "restored": 1, "kept": 0, "mails": 0}
     assert profiles() == before
     assert not FreeCopy.objects.exists()
     check_figures()
+
+
+# --- Invitations ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def invited(imports, web, person):
+    """Import two new people and one who is there, with invitations."""
+    web.password_reset_url = "https://watch.example.com/password"
+    web.save()
+    person("Lovelace", email="ada@example.com")
+    return imports.dry_run(
+        "email,last_name,language\nada@example.com,King,fr\nnew@example.com,N,fr\n"
+        "used@example.com,U,en\n",
+        invite="on",
+    )
+
+
+def test_new_users_alone_are_invited_once_and_in_their_language(invited):
+    assert "2 new users will each get an invitation by mail." in invited.text
+    assert not Mail.objects.exists()
+
+    invited.act("confirm").act("confirm")
+
+    mails = Mail.objects.order_by("pk").values_list("recipient", "language", "kind", "state")
+    assert list(mails) == [
+        ("new@example.com", "fr", "invitation", "KEPT"),
+        ("used@example.com", "en", "invitation", "KEPT"),
+    ]
+    assert AuditEvent.objects.filter(kind="users.user.invited").count() == 2
+    register = invited.client.get("/mail/?project=north").content.decode()
+    assert "new@example.com" in register
+    assert "ada@example.com" not in register
+
+
+def test_undoing_calls_back_what_has_not_left_and_says_what_has(invited):
+    invited.act("confirm")
+    assert "Invitations that have left cannot be called back" in invited.text
+    Mail.objects.filter(recipient="used@example.com").update(
+        state="SENT", sent_at=NOW, sealed_secret=""
+    )
+
+    invited.act("undo")
+
+    assert invited.row.undone == {"removed": 2, "restored": 1, "kept": 0, "mails": 1}
+    assert "1 invitation had left already and cannot be called back" in invited.text
+    assert users().keys() == {"ada@example.com"}
+    assert list(Mail.objects.values_list("recipient", flat=True)) == ["used@example.com"]
+    assert not PasswordReset.objects.exists()
+    check_figures()
+
+
+def test_who_was_sent_another_link_since_is_kept(invited):
+    invited.act("confirm")
+    new = User.objects.select_related("project", "platform").get(email="new@example.com")
+    send_reset_link(user=new, actor=invited.row.actor, now=NOW + timedelta(minutes=5))
+    used = Mail.objects.get(recipient="used@example.com")
+    send_again(mail=used, actor=invited.row.actor, now=NOW + timedelta(minutes=5))
+
+    invited.act("undo")
+
+    assert invited.row.undone == {"removed": 0, "restored": 1, "kept": 2, "mails": 0}
+
+
+# --- Undoing what was touched --------------------------------------------------------------
 
 
 def test_undoing_keeps_what_was_touched_since_and_says_so(imports, person):
@@ -431,7 +561,13 @@ def test_undoing_keeps_what_was_touched_since_and_says_so(imports, person):
 
     imports.act("undo")
 
-    assert imports.row.undone == {"removed": 1, "restored": 0, "kept": 2}
+    assert imports.row.undone == {"removed": 1, "restored": 0, "kept": 2, "mails": 0}
+    assert "Not undone, because somebody touched them since" in imports.text
+    imports.look("?verdict=new")
+    assert {line.email: line.reason for line in imports.answer.context["lines"]} == {
+        "new@example.com": "",
+        "used@example.com": "Not undone: somebody used or changed it after the import.",
+    }
     assert users().keys() == {"ada@example.com", "used@example.com"}
     check_figures()
 

@@ -146,7 +146,7 @@ def test_a_row_is_a_record_whatever_it_holds(admin, project):
 NAMES = [
     ("=HYPERLINK(1)", "'=x"), ("-1", "+1"), ("@x", "\u00a0=y"), ("two\r\nlines", "tab\there"),
     ('Ada "Countess"', "O’Neil; Smith, Jr."), ("\u202eright", "\u200fשלום"), ("👩‍🚀", "Zoë"),
-    ("", ""), ("'''", "''=1"), (" spaced ", "x\ufeff"), ("''", "-'"),
+    ("", ""), ("'''", "''=1"), (" spaced ", "x\ufeff"), ("''", "-'"), ("_x0041_", "_x000D_y"),
 ]  # fmt: skip
 
 

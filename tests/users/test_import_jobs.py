@@ -1,5 +1,6 @@
 """Imports too large for a request: in the background, cut off anywhere, two at once."""
 
+import contextlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,13 +8,14 @@ import pytest
 from django.db import connections
 
 from backoffice.core.permissions import Role
+from backoffice.jobs.actions import cancel
 from backoffice.jobs.models import Job
 from backoffice.jobs.running import Interrupted
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.users import UserFactory
 from users.deletion import delete_user
-from users.imports import applying, uploading
+from users.imports import applying, checking, uploading
 from users.imports.applying import apply
 from users.imports.checking import Silent, check
 from users.imports.expiry import expire_imports
@@ -116,7 +118,7 @@ def test_cut_off_anywhere_it_goes_on_and_does_nothing_twice(background, admin, p
             continue
 
     made.refresh_from_db()
-    assert made.undone == {"removed": 9, "restored": 1, "kept": 0}
+    assert made.undone == {"removed": 9, "restored": 1, "kept": 0, "mails": 0}
     assert list(User.objects.values_list("first_name", flat=True)) == ["A"]
 
 
@@ -189,7 +191,46 @@ def test_files_and_rows_go_in_time_and_the_register_stays(admin, project):
     assert not ImportRow.objects.exists()
 
 
-def test_a_deleted_user_is_in_no_file_and_no_row(admin, project, person):
+@pytest.mark.parametrize(
+    ("state", "ends", "counts"),
+    [
+        ("CHECKING", "EXPIRED", (0, 0)),
+        ("APPLYING", "APPLIED", (3, 7)),
+        ("UNDOING", "UNDONE", (10, 0)),
+    ],
+)
+def test_one_that_stopped_and_was_left_so_ends_in_time_too(
+    background, admin, project, state, ends, counts
+):
+    made = uploaded(TEN, admin, project)
+    if state != "CHECKING":
+        check(user_import_id=made.pk, actor=admin, pulse=Pulled(9), now=NOW)
+        made = confirm(user_import=made, actor=admin, now=NOW)
+        stop_after(1 if state == "APPLYING" else 9, apply, made, admin)
+    if state == "UNDOING":
+        made.refresh_from_db()
+        made = take_back(user_import=made, actor=admin, now=NOW)
+        stop_after(1, undo, made, admin)
+    made.refresh_from_db()
+
+    assert expire_imports(now=made.expires_at) == 0
+    cancel(job=made.job, actor=admin, now=NOW)
+    assert expire_imports(now=made.expires_at) == 1
+
+    made.refresh_from_db()
+    assert (made.state, (made.new, made.refused)) == (ends, counts)
+    assert made.rows == 10
+    assert not ImportRow.objects.exists()
+    if state == "UNDOING":
+        assert made.undone == {"removed": 3, "restored": 0, "kept": 7, "mails": 0}
+
+
+def stop_after(words, step, made, admin):
+    with contextlib.suppress(Interrupted):
+        step(user_import_id=made.pk, actor=admin, pulse=Pulled(words - 1), now=NOW)
+
+
+def test_a_deleted_user_is_in_no_file_and_no_row(admin, project, person, client):
     ada = person("Lovelace", email="ada@example.com")
     checked = uploaded(b"email,first_name\nADA@example.com,Augusta\n,Ada\n", admin, project)
     unread = upload(
@@ -207,3 +248,26 @@ def test_a_deleted_user_is_in_no_file_and_no_row(admin, project, person):
     assert (row.email, row.first_name, row.before) == ("", "", None)
     unread.refresh_from_db()
     assert unread.state == UserImport.State.REFUSED
+    client.force_login(admin)
+    page = client.get(f"/users/import/{checked.public_id}/").content.decode()
+    assert "The file itself was removed, because a user who is in it was deleted" in page
+    assert "Match the columns again" not in page
+
+
+def test_a_user_deleted_during_the_dry_run_is_in_no_row(
+    background, admin, project, person, monkeypatch
+):
+    ada = person("Lovelace", email="ada@example.com")
+    made = uploaded(TEN + b"ada@example.com,Ada\n", admin, project)
+    compare = checking._compare
+
+    def compare_and_delete(*args):
+        compare(*args)
+        delete_user(user=ada, actor=admin, now=NOW)
+
+    monkeypatch.setattr(checking, "_compare", compare_and_delete)
+    check(user_import_id=made.pk, actor=admin, pulse=Pulled(9), now=NOW)
+
+    made.refresh_from_db()
+    assert (made.state, made.refusal["code"]) == ("REFUSED", "forgotten")
+    assert not ImportRow.objects.exists()

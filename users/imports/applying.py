@@ -515,6 +515,11 @@ def _finish(user_import: UserImport, actor: Actor, now: datetime) -> None:
     user_import.applied_at = now
     user_import.expires_at = now + UNDO_TIME
     user_import.save()
+    record_applied(user_import, actor, now)
+
+
+def record_applied(user_import: UserImport, actor: Actor, now: datetime) -> None:
+    """Say in the trail how the rows of an import ended."""
     record(
         AuditEvent.Kind.IMPORT_APPLIED,
         actor=actor,

@@ -21,7 +21,7 @@ from backoffice.core.csv_guard import unguarded
 from backoffice.core.csv_reading import Record, Unreadable
 from backoffice.core.text import email_key
 from users.imports.columns import CUSTOM, IGNORE, ImportColumns
-from users.imports.sources import opened
+from users.imports.sources import hold_file, opened
 from users.models import ImportRow, UserImport
 
 # How many rows are read between two words about it.
@@ -245,6 +245,7 @@ def check(
         with transaction.atomic(), override(None):
             _stage(user_import, pulse, now)
             _compare(user_import, now)
+            hold_file(user_import)
     except Unreadable as refused:
         user_import.state = UserImport.State.REFUSED
         user_import.refusal = {"code": refused.code, "line": refused.line}

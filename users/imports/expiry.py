@@ -5,34 +5,70 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
 
+from backoffice.audit.recording import SYSTEM
+from users.imports.applying import record_applied
+from users.imports.checking import counts_of
+from users.imports.undoing import record_undone
 from users.models import ImportPart, ImportRow, User, UserImport
 
 State = UserImport.State
 
 
+# What an import that stopped in the middle did not come to any more.
+LEFT: Final = """
+    SELECT count(*) FILTER (WHERE verdict = 1), count(*) FILTER (WHERE verdict = 2)
+    FROM users_importrow
+    WHERE user_import_id = %(import)s AND verdict IN (1, 2) AND line > %(after)s
+"""
+
+
 def expire_imports(*, now: datetime) -> int:
     """Remove files and rows of imports whose time is over and none is at work; return how many."""
     due = UserImport.objects.filter(forgotten_at=None, expires_at__lte=now)
-    count = 0
-    for pk in (
-        due.exclude(state__in=UserImport.AT_WORK).order_by("pk").values_list("pk", flat=True)
-    ):
-        count += _expire(pk, now)
-    return count
+    return sum(_expire(pk, now) for pk in due.order_by("pk").values_list("pk", flat=True))
 
 
 @transaction.atomic
 def _expire(pk: int, now: datetime) -> bool:
-    user_import = UserImport.objects.select_for_update().get(pk=pk)
+    user_import = (
+        UserImport.objects.select_for_update(of=("self",))
+        .select_related("project", "job")
+        .get(pk=pk)
+    )
     if user_import.forgotten_at or user_import.expires_at > now:
         return False
     if user_import.state in UserImport.AT_WORK:
-        return False
-    if user_import.state in UserImport.WAITING_FOR_SOMEBODY:
+        if user_import.job is not None and not user_import.job.is_finished:
+            return False
+        _end_early(user_import, now)
+    elif user_import.state in UserImport.WAITING_FOR_SOMEBODY:
         user_import.state = State.EXPIRED
     _empty(user_import, now)
     return True
+
+
+def _end_early(user_import: UserImport, now: datetime) -> None:
+    """Give an import that stopped in the middle, and that nobody had go on, its end."""
+    if user_import.state == State.CHECKING:
+        user_import.state = State.EXPIRED
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(LEFT, {"import": user_import.pk, "after": user_import.done_to_line})
+        new, changed = cursor.fetchone()
+    if user_import.state == State.APPLYING:
+        counts = counts_of(user_import)
+        user_import.new, user_import.changed = counts[0] - new, counts[1] - changed
+        user_import.refused_late = counts[3] + new + changed - user_import.refused
+        user_import.refused += user_import.refused_late
+        user_import.state, user_import.applied_at = State.APPLIED, now
+        record_applied(user_import, SYSTEM, now)
+    else:
+        user_import.undone["kept"] += new + changed
+        user_import.state, user_import.undone_at = State.UNDONE, now
+        record_undone(user_import, SYSTEM, now)
 
 
 def _empty(user_import: UserImport, now: datetime) -> None:
@@ -46,25 +82,26 @@ def _empty(user_import: UserImport, now: datetime) -> None:
     user_import.save()
 
 
-# A row is about a user if it found or made them, or has their address.
+# A row is about a user if it found or made them, or has their address. Nothing is indexed for
+# this question, because every import would pay for that: the rows of the imports of a day are
+# read once, whatever the number of users, by as many processes as the database gives.
 ABOUT: Final = """
-    SELECT DISTINCT r.user_import_id
-    FROM users_importrow AS r
-    JOIN users_user AS u ON u.id = ANY (%(users)s)
-    WHERE r.user_import_id = ANY (%(imports)s) AND (r.user_key = u.id OR r.public_id = u.public_id
-       OR u.email <> '' AND lower(btrim(r.email)) = lower(u.email))
+    SELECT user_import_id, line FROM users_importrow
+    WHERE user_import_id = ANY (%(imports)s) AND (
+        user_key = ANY (%(keys)s) OR public_id = ANY (%(public_ids)s)
+        OR lower(btrim(email)) = ANY (%(emails)s)
+    )
 """
 
+# By whatever verdict: one that is applied meanwhile may be refused now.
 BLANK: Final = """
     UPDATE users_importrow AS r
     SET email = '', first_name = '', last_name = '', language = '', country = '', custom = NULL,
         before = NULL, version = NULL, user_key = NULL, public_id = NULL,
         reasons = CASE WHEN reasons IS NULL THEN NULL ELSE '[]'::jsonb END
-    FROM users_user AS u
-    WHERE r.user_import_id = ANY (%(imports)s) AND u.id = ANY (%(users)s) AND (
-        r.user_key = u.id OR r.public_id = u.public_id
-        OR u.email <> '' AND lower(btrim(r.email)) = lower(u.email)
-    )
+    FROM unnest(%(found)s::bigint[], %(lines)s::integer[]) AS found (user_import_id, line)
+    WHERE r.user_import_id = found.user_import_id AND r.line = found.line
+      AND r.verdict IN (1, 2, 3, 4)
 """
 
 
@@ -75,20 +112,42 @@ def forget_in_imports(user_ids: Collection[int], *, now: datetime) -> None:
 
     Files go whole: those with a row about one of the users, and those of which nobody can tell,
     because they were not checked yet. Rows about the users are emptied; the verdicts stay, and
-    the users can no more be restored by undoing.
+    the users can no more be restored by undoing. One reading of the rows of the day's imports.
     """
-    projects = User.objects.filter(pk__in=user_ids).values("project")
-    live = UserImport.objects.filter(project__in=projects, forgotten_at=None)
-    values = {"users": list(user_ids), "imports": list(live.values_list("pk", flat=True))}
-    if not values["imports"]:
+    users = User.objects.filter(pk__in=user_ids)
+    live = UserImport.objects.filter(project__in=users.values("project"), forgotten_at=None)
+    if not live.exists():
         return
+    _forget_unread(live, now)
+    names = list(users.values_list("pk", "public_id", Lower("email")))
     with connection.cursor() as cursor:
-        cursor.execute(ABOUT, values)
-        concerned = [pk for (pk,) in cursor.fetchall()]
-        cursor.execute(BLANK, values)
-    ImportPart.objects.filter(user_import__in=concerned).delete()
-    unread = live.select_for_update().filter(state=State.UPLOADED)
-    for user_import in unread.order_by("pk"):
+        cursor.execute(
+            ABOUT,
+            {
+                "imports": list(live.values_list("pk", flat=True)),
+                "keys": [key for key, _public_id, _email in names],
+                "public_ids": [public_id for _key, public_id, _email in names],
+                "emails": [email for _key, _public_id, email in names if email],
+            },
+        )
+        found = cursor.fetchall()
+        if found:
+            imports, lines = map(list, zip(*found, strict=True))
+            cursor.execute(BLANK, {"found": imports, "lines": lines})
+            ImportPart.objects.filter(user_import__in=set(imports)).delete()
+
+
+def _forget_unread(live: QuerySet[UserImport], now: datetime) -> None:
+    """
+    Remove the files that nobody has read to their end, because nobody can tell who is in them.
+
+    A dry run that is at work on one finds that out at its end (`checking.check`), and is not
+    waited for; one whose end came first is waited for, so that its rows are seen afterwards.
+    """
+    unread = live.filter(state__in=(State.UPLOADED, State.CHECKING))
+    ImportPart.objects.filter(user_import__in=list(unread.values_list("pk", flat=True))).delete()
+    waiting = live.filter(state=State.UPLOADED).select_for_update(skip_locked=True)
+    for user_import in waiting.order_by("pk"):
         user_import.state = State.REFUSED
         user_import.refusal = {"code": "forgotten"}
         _empty(user_import, now)

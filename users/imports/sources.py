@@ -114,7 +114,11 @@ def keep(user_import: UserImport, file: IO[bytes]) -> None:
 
 @contextmanager
 def opened(user_import: UserImport) -> Iterator[Iterator[Record]]:
-    """Give the records of the kept file, the heading first; memory does not grow with it."""
+    """
+    Give the records of the kept file, the heading first; memory does not grow with it.
+
+    :raises Unreadable: if the file is gone, because a user was deleted.
+    """
     form = None
     if user_import.separator:
         form = CsvForm(user_import.encoding, user_import.separator)
@@ -122,8 +126,21 @@ def opened(user_import: UserImport) -> Iterator[Iterator[Record]]:
         parts = user_import.parts.order_by("number").values_list("content", flat=True)
         for content in parts.iterator(chunk_size=1):
             file.write(content)
+        if not file.tell():
+            raise Unreadable("forgotten")
         with closing(table(file, form)) as rows:
             yield rows
+
+
+def hold_file(user_import: UserImport) -> None:
+    """
+    Keep the file from being removed until the transaction ends.
+
+    :raises Unreadable: if it is gone, because a user was deleted.
+    """
+    parts = user_import.parts.select_for_update().filter(number=0)
+    if not parts.values_list("number", flat=True):
+        raise Unreadable("forgotten")
 
 
 def text_of(cell: str, user_import: UserImport) -> str:

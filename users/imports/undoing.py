@@ -39,8 +39,9 @@ LOCK: Final = """
 """
 
 # The rows that can be undone. A user whom the import created is as it left them if the profile
-# is at its first version, no password was set and nothing else hangs on them; one whom it
-# changed, if nobody changed the profile after it and nobody else has their former address.
+# is at its first version, no password was set and nothing else hangs on them but the link of the
+# import's own invitation; one whom it changed, if nobody changed the profile after it and nobody
+# else has their former address.
 UNTOUCHED: Final = """
     DROP TABLE IF EXISTS import_undone;
     CREATE TEMPORARY TABLE import_undone ON COMMIT DROP AS
@@ -53,7 +54,13 @@ UNTOUCHED: Final = """
       AND CASE WHEN r.verdict = 1 THEN
           u.version = 1 AND u.password = ''
           AND NOT EXISTS (SELECT FROM users_devicesession AS o WHERE o.user_id = u.id)
-          AND NOT EXISTS (SELECT FROM users_passwordreset AS o WHERE o.user_id = u.id)
+          AND NOT EXISTS (SELECT FROM users_passwordreset AS o
+                          WHERE o.user_id = u.id AND NOT (%(invited)s AND EXISTS (
+                              SELECT FROM jobs_mail AS m
+                              WHERE m.target_user = u.public_id AND m.kind = 'invitation'
+                                AND m.secret_expires_at = o.expires_at)))
+          AND NOT (%(invited)s AND EXISTS (
+              SELECT FROM jobs_mail AS m WHERE m.target_user = u.public_id OFFSET 1))
           AND NOT EXISTS (SELECT FROM users_resetrequest AS o WHERE o.user_id = u.id)
           AND NOT EXISTS (SELECT FROM users_impersonation AS o WHERE o.user_id = u.id)
           AND NOT EXISTS (SELECT FROM subscriptions_subscription AS o WHERE o.user_id = u.id)
@@ -161,9 +168,26 @@ MOVES_BACK: Final = """
     WHERE t.verdict = 2 AND t.before ?| ARRAY['platform_key', 'registered_at']
 """
 
+# An invitation that has not left is not sent any more; one that has cannot be called back, but
+# its link goes with its user.
+CALL_BACK: Final = """
+    DELETE FROM jobs_mail AS m USING import_undone AS t
+    WHERE t.verdict = 1 AND m.target_user = t.public_id AND m.state <> 'SENT'
+"""
+MAILS_GONE: Final = """
+    SELECT count(*) FROM import_undone AS t
+    WHERE t.verdict = 1 AND EXISTS (
+        SELECT FROM jobs_mail AS m WHERE m.target_user = t.public_id
+    )
+"""
+
 REMOVE: Final = """
     WITH words AS (
         DELETE FROM users_usersearch
+        WHERE user_id IN (SELECT user_id FROM import_undone WHERE verdict = 1)
+    ),
+    links AS (
+        DELETE FROM users_passwordreset
         WHERE user_id IN (SELECT user_id FROM import_undone WHERE verdict = 1)
     )
     DELETE FROM users_user AS u USING import_undone AS t
@@ -203,21 +227,27 @@ def undo(*, user_import_id: int, actor: Actor, pulse: Pulse, now: datetime) -> N
                 _finish(user_import, actor, now)
                 pulse.fence()
                 return
+            batch["invited"] = user_import.sends_invitations
             counts = _undo_batch(user_import, batch, actor, now)
             user_import.undone = {
-                name: user_import.undone[name] + count for name, count in counts.items()
+                name: user_import.undone.get(name, 0) + count for name, count in counts.items()
             }
             user_import.done_to_line = batch["to"]
             user_import.save(update_fields=["undone", "done_to_line"])
             pulse.fence()
-        done += sum(counts.values())
+        done += counts["removed"] + counts["restored"] + counts["kept"]
         pulse.progress(done=min(done, total), total=total)
 
 
 def _undo_batch(
     user_import: UserImport, batch: Mapping[str, Any], actor: Actor, now: datetime
 ) -> dict[str, int]:
-    """Undo the rows of one batch; return how many users were removed, restored and kept."""
+    """
+    Undo the rows of one batch.
+
+    :returns: how many users were removed, restored and kept, and of the removed ones how many
+        have their invitation in hand.
+    """
     lock_all_addresses(user_import.project_id)
     with connection.cursor() as cursor:
         cursor.execute(LOCK, batch)
@@ -227,13 +257,14 @@ def _undo_batch(
         cursor.execute(KEEP, batch)
         kept = cursor.rowcount
         _restore(cursor, batch, now)
+        mails = _call_back(cursor) if user_import.sends_invitations else 0
         count_registrations(cursor, MOVES_BACK, batch)
         cursor.execute(REMOVE, batch)
         removed = cursor.rowcount
         cursor.execute("SELECT count(*) FROM import_undone WHERE verdict = 2")
         (restored,) = cursor.fetchone()
     record_acts(ACTS, user_import, batch, actor, now)
-    return {"removed": removed, "restored": restored, "kept": kept}
+    return {"removed": removed, "restored": restored, "kept": kept, "mails": mails}
 
 
 def _restore(cursor: CursorWrapper, batch: Mapping[str, Any], now: datetime) -> None:
@@ -248,10 +279,23 @@ def _restore(cursor: CursorWrapper, batch: Mapping[str, Any], now: datetime) -> 
     rebuild_spans(sorted(concerned), now=now)
 
 
+def _call_back(cursor: CursorWrapper) -> int:
+    """Drop the invitations that have not left; return how many have."""
+    cursor.execute(CALL_BACK)
+    cursor.execute(MAILS_GONE)
+    (gone,) = cursor.fetchone()
+    return int(gone)
+
+
 def _finish(user_import: UserImport, actor: Actor, now: datetime) -> None:
     user_import.state = UserImport.State.UNDONE
     user_import.undone_at = now
     user_import.save()
+    record_undone(user_import, actor, now)
+
+
+def record_undone(user_import: UserImport, actor: Actor, now: datetime) -> None:
+    """Say in the trail what undoing an import came to."""
     record(
         AuditEvent.Kind.IMPORT_UNDONE,
         actor=actor,

@@ -150,7 +150,7 @@ def take_back(*, user_import: UserImport, actor: StaffMember, now: datetime) -> 
         raise NotThatFar
     user_import.state = State.UNDOING
     user_import.done_to_line = 0
-    user_import.undone = {"removed": 0, "restored": 0, "kept": 0}
+    user_import.undone = {"removed": 0, "restored": 0, "kept": 0, "mails": 0}
     user_import.save()
     return _go_on(user_import, "users.undo_import", actor=actor, now=now)
 

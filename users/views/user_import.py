@@ -18,12 +18,14 @@ from django.views.generic import View
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.core.csv_reading import Unreadable
-from backoffice.core.exports import csv_of
+from backoffice.core.exports import MadeFile, csv_of
 from backoffice.core.formatting import number
 from backoffice.core.pagination import Cursor, CursorRefused, Ordering, keyset_page
 from backoffice.core.permissions import Permission
+from backoffice.core.sheets import Cell, write_sheet
 from backoffice.jobs.exports import file_name
 from backoffice.jobs.selectors import waits_in_vain
+from backoffice.jobs.views.shown import shown
 from backoffice.projects.models import Platform
 from backoffice.staff.pages import StaffPage, StaffRequest
 from backoffice.staff.registers import Register
@@ -40,7 +42,7 @@ from users.imports.uploading import (
     upload,
 )
 from users.imports.words import COLUMNS, why_file
-from users.models import UserImport
+from users.models import User, UserImport
 
 State = UserImport.State
 ROWS_A_PAGE = 50
@@ -131,14 +133,25 @@ class Template(ImportPage, View):
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         columns = ImportColumns(self.project, self.now)
-        made = csv_of([name for name in columns.by_name if name != "id"], [])
+        made = self.make([name for name in columns.by_name if name != "id"])
         return FileResponse(
             made.file,
             as_attachment=True,
-            filename=f"{self.project.slug}-import.csv",
-            content_type="text/csv; charset=utf-8",
+            filename=f"{self.project.slug}-import.{made.extension}",
+            content_type=made.content_type,
             headers={"Content-Length": str(made.size)},
         )
+
+    def make(self, headings: Sequence[str]) -> MadeFile:
+        return csv_of(headings, [])
+
+
+class TemplateSheet(Template):
+    """The same as a spreadsheet."""
+
+    def make(self, headings: Sequence[str]) -> MadeFile:
+        nobody = User.objects.none().values_list()
+        return write_sheet(headings, [Cell.TEXT] * len(headings), nobody, zone=self.zone)
 
 
 class OneImport(ImportPage):
@@ -154,6 +167,11 @@ class OneImport(ImportPage):
         if row is None:
             raise Http404
         return row
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the file is still there; it goes with time, and with a user who is in it."""
+        return self._row.parts.exists()
 
     def here(self) -> HttpResponse:
         """Return the way to the import's page."""
@@ -185,7 +203,7 @@ class ImportState(OneImport):
         context = {
             "title": _("Import users"),
             "row": self._row,
-            "job": job,
+            "job": shown(job, self.language) if job else None,
             "is_stopped": job is not None and job.is_finished,
             "waits_in_vain": job is not None
             and not job.is_finished
@@ -200,6 +218,7 @@ class ImportState(OneImport):
             "row": self._row,
             "facts": facts_of(self._row, self.language),
             "refusal": why_file(self._row.refusal) if self._row.refusal else "",
+            "has_file": self.has_file,
             "may_undo": may_be_undone(self._row, self.now),
             "zone": self.zone,
         }
@@ -253,12 +272,12 @@ class MatchColumns(OneImport):
     http_method_names = ("get", "head", "post")
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
-        if self._row.state not in UserImport.WAITING_FOR_SOMEBODY or self._row.forgotten_at:
+        if not self._can_be_matched():
             return self.here()
         return columns_page(self, columns_form(self._row, self))
 
     def post(self, request: StaffRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
-        if self._row.state not in UserImport.WAITING_FOR_SOMEBODY or self._row.forgotten_at:
+        if not self._can_be_matched():
             return self.not_that_far()
         form = columns_form(self._row, self, data=request.POST)
         if not form.is_valid():
@@ -282,6 +301,9 @@ class MatchColumns(OneImport):
         except NotThatFar:
             return self.not_that_far()
         return self.here()
+
+    def _can_be_matched(self) -> bool:
+        return self._row.state in UserImport.WAITING_FOR_SOMEBODY and self.has_file
 
 
 class Confirm(OneImport):
@@ -316,7 +338,7 @@ class RefusedRows(OneImport):
     http_method_names = ("get", "head")
 
     def get(self, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
-        if not self._row.refused or not self._row.parts.exists():
+        if not self._row.refused or not self.has_file:
             raise Http404
         made = write_refused(self._row)
         record(
@@ -384,7 +406,7 @@ def columns_form(user_import: UserImport, page: ImportPage, data: Any = None) ->
         initial=guessed
         | {
             "mode": user_import.mode,
-            "platform": user_import.platform_id,
+            "platform": user_import.platform.slug if user_import.platform else None,
             "invite": user_import.sends_invitations,
         },
     )
