@@ -279,6 +279,8 @@ class Connection:
     """Keeps the values of the form; raises SecretsRefused."""
     what_to_do: StrOrPromise
     """What to do with the address for notifications."""
+    comparison: str
+    """The kind of job that compares with the provider."""
 
 
 CONNECTIONS: Final = {
@@ -288,6 +290,7 @@ CONNECTIONS: Final = {
         stripe_secrets,
         connect_stripe,
         _("Add it in Stripe as the endpoint of a webhook; its signing secret is asked for here."),
+        "subscriptions.sync_stripe",
     ),
     Provider.GOOGLE: Connection(
         "Google Play",
@@ -298,6 +301,7 @@ CONNECTIONS: Final = {
             "Let a Pub/Sub subscription with authentication push to it, of the topic that the"
             " Play Console names for real-time developer notifications."
         ),
+        "subscriptions.sync_google",
     ),
     Provider.APPLE: Connection(
         "App Store",
@@ -305,5 +309,6 @@ CONNECTIONS: Final = {
         apple_secrets,
         connect_apple,
         _("Enter it in App Store Connect for server notifications, version 2."),
+        "subscriptions.sync_apple",
     ),
 }

@@ -1,5 +1,6 @@
 """The project's accounts with payment providers: connected, compared, disconnected."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -90,9 +91,7 @@ class PaymentSettings(ConnectionPage):
             "compared": self._compared(provider),
             "connect_url": self.address("connect", provider),
             "disconnect_url": self.address("disconnect", provider),
-            "compare_url": reverse("subscriptions:compare")
-            if is_readable and provider == Provider.STRIPE
-            else "",
+            "compare_url": self.address("compare", provider) if is_readable else "",
         }
 
     def _last_told(self, provider: Provider) -> str:
@@ -105,11 +104,11 @@ class PaymentSettings(ConnectionPage):
         last = rows.first()
         if last is None:
             return ""
-        words = _("%(at)s: %(phase)s; %(n)s subscriptions compared, %(changed)s taken over")
+        words = _("%(at)s: %(phase)s; %(n)s compared, %(changed)s taken over")
         return words % {
             "at": instant_text(last.updated_at, self.zone, self.language),
             "phase": last.get_phase_display(),
-            "n": number(last.subscriptions, self.language),
+            "n": number(last.looked_at, self.language),
             "changed": number(last.changed, self.language),
         }
 
@@ -118,7 +117,7 @@ class OneConnection(ConnectionPage):
     """A page about the account with the provider that the address names."""
 
     permission_required = Permission.SETTINGS_EDIT
-    http_method_names = ("get", "head", "post")
+    http_method_names: Sequence[str] = ("get", "head", "post")
 
     @property
     def provider(self) -> Provider:
@@ -222,15 +221,14 @@ class Disconnect(OneConnection):
         return self.back_to_all()
 
 
-class CompareWithStripe(StaffPage):
-    """Start the comparison with Stripe."""
+class Compare(OneConnection):
+    """Start the comparison with the provider."""
 
-    permission_required = Permission.SETTINGS_EDIT
     http_method_names = ("post",)
 
-    def post(self, _request: HttpRequest) -> HttpResponse:
+    def post(self, _request: HttpRequest, **_kwargs: Any) -> HttpResponse:
         job = start(
-            "subscriptions.sync_stripe",
+            self.connection.comparison,
             project=self.project,
             actor=self.request.user,
             arguments={},

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import SYSTEM
 from backoffice.core.permissions import Role
+from backoffice.jobs.models import Job
 from backoffice.staff.proof import PROVED_AT
 from subscriptions.accounts import (
     apple_secrets,
@@ -266,6 +267,21 @@ def connected(project):
         project=project, provider="stripe", phase="invoices", started_at=NOW, updated_at=NOW
     )
     return account
+
+
+def test_each_connected_provider_is_compared_in_a_job(owner, connected, stores):
+    owner.post(f"{ALL}google/", google_form(stores))
+    owner.post(f"{ALL}apple/", apple_form(stores))
+    page = owner.get(ALL).content.decode()
+    for provider in ("stripe", "google", "apple"):
+        address = f"{ALL}{provider}/compare/"
+        assert f'action="{address}?project=north"' in page
+
+        answer = owner.post(address)
+
+        job = Job.objects.latest("pk")
+        assert answer.url == f"/jobs/{job.pk}/"
+        assert job.kind == f"subscriptions.sync_{provider}"
 
 
 def test_tells_when_each_was_heard_of_last(owner, connected):

@@ -6,7 +6,6 @@ import pytest
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
-from backoffice.jobs.models import Job
 from backoffice.staff.proof import PROVED_AT
 from subscriptions.models import (
     ProviderCustomer,
@@ -45,15 +44,6 @@ def page_of(source, kind="subscriptions"):
 def kinds():
     rows = AuditEvent.objects.order_by("pk").values_list("kind", "outcome")
     return [(kind.rpartition(".")[2], outcome) for kind, outcome in rows]
-
-
-# --- Compare ---------------------------------------------------------------------------------
-
-
-def test_starts_the_comparison_as_a_job(owner, account):
-    answer = owner.post("/settings/payments/compare/")
-
-    assert answer.url == f"/jobs/{Job.objects.get().pk}/"
 
 
 # --- What arrived ------------------------------------------------------------------------------
