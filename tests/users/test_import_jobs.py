@@ -17,11 +17,11 @@ from tests.factories.users import UserFactory
 from users.deletion import delete_user
 from users.imports import applying, checking, uploading
 from users.imports.applying import apply
-from users.imports.checking import check
+from users.imports.checking import Silent, check
 from users.imports.expiry import expire_imports
 from users.imports.undoing import undo
 from users.imports.uploading import confirm, match_columns, take_back, upload
-from users.models import ImportPart, ImportRow, User, UserImport
+from users.models import ImportPart, ImportRow, User, UserImport, UserSearch
 
 TEN = b"email,first_name\n" + b"".join(b"n%d@example.com,N\n" % n for n in range(10))
 
@@ -120,6 +120,36 @@ def test_cut_off_anywhere_it_goes_on_and_does_nothing_twice(background, admin, p
     made.refresh_from_db()
     assert made.undone == {"removed": 9, "restored": 1, "kept": 0, "mails": 0}
     assert list(User.objects.values_list("first_name", flat=True)) == ["A"]
+
+
+class Between(Silent):
+    """A pulse that lets something happen after the first batch."""
+
+    def __init__(self, happens):
+        self.happens = happens
+
+    def progress(self, *, done, total=None):
+        self.happens()
+        self.happens = lambda: None
+
+
+def test_who_is_deleted_between_two_batches_is_not_brought_back(background, admin, project):
+    platform = PlatformFactory(project=project)
+    changed = UserFactory(platform=platform, email="n4@example.com")
+    made = uploaded(TEN, admin, project)
+    check(user_import_id=made.pk, actor=admin, pulse=Silent(), now=NOW)
+    confirm(user_import=made, actor=admin, now=NOW)
+
+    def two_are_deleted():
+        for user in (changed, UserFactory(platform=platform, email="n5@example.com")):
+            delete_user(user=user, actor=admin, now=NOW)
+
+    apply(user_import_id=made.pk, actor=admin, pulse=Between(two_are_deleted), now=NOW)
+
+    made.refresh_from_db()
+    assert (made.state, made.new, made.changed, made.refused_late) == ("APPLIED", 8, 0, 2)
+    found = UserSearch.objects.values_list("text", flat=True)
+    assert sorted(found) == [f" n n{number}@example.com " for number in (0, 1, 2, 3, 6, 7, 8, 9)]
 
 
 @pytest.mark.django_db(transaction=True)
