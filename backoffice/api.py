@@ -147,9 +147,19 @@ def _on_invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
         way = [str(part) for part in one["loc"][2:]]
         if not way and one["type"] == "missing":
             return answer(ApiError(400, "malformed", "The body is missing."))
-        message = "There is no such field." if one["type"] == "extra_forbidden" else one["msg"]
-        fields.setdefault(".".join(way) or "body", message)
+        fields.setdefault(".".join(way) or "body", _said_of(one))
     return answer(invalid(fields))
+
+
+def _said_of(error: dict[str, Any]) -> str:
+    """Return what is wrong with a field; pydantic counts a text's "items" and its "values"."""
+    if error["type"] == "extra_forbidden":
+        return "There is no such field."
+    if error["type"] in {"too_long", "string_too_long"}:
+        return f"Write {error['ctx']['max_length']} characters at most."
+    if error["type"] in {"too_short", "string_too_short"}:
+        return "Write one character at least."
+    return str(error["msg"])
 
 
 def _on_too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:

@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 
 EVENTS = 5_000
+# Customers, subscriptions and invoices: one of each per person.
+LISTS = 3
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -42,7 +44,9 @@ def serve(people: int, pipe: Connection) -> None:
 
 
 def megabytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """Return what the process holds now, not the most that it ever held."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() // 2**20
 
 
 def main(people: int) -> None:
@@ -59,7 +63,7 @@ def main(people: int) -> None:
     from subscriptions.accounts import connect_stripe
     from subscriptions.models import ProviderSync, Subscription
     from subscriptions.providers.reports import EventReport
-    from subscriptions.reconciling import sync_stripe
+    from subscriptions.reconciling.stripe import sync_stripe
     from subscriptions.webhooks import apply_event, due_events, store_event
     from tests.local_stripe.server import KEY
     from users.actions import set_comparable_columns
@@ -104,20 +108,22 @@ def main(people: int) -> None:
         f" {held} subscriptions, {megabytes()} MB"
     )
 
-    memory = {}
+    tenths: list[str] = []
+    looked = people * LISTS
 
     def told(sync: ProviderSync) -> None:
-        memory[sync.subscriptions] = megabytes()
+        done = sync.customers + sync.subscriptions + sync.invoices
+        if done * 10 >= looked * (len(tenths) + 1):
+            tenths.append(f"{megabytes()} MB, {time.monotonic() - began:.0f} s")
+            print(f"{len(tenths)} tenths: {tenths[-1]}", flush=True)
 
     began, worked = time.monotonic(), time.process_time()
     sync = sync_stripe(account, clock=lambda: NOW, told=told)
     seconds, own = time.monotonic() - began, time.process_time() - worked
-    tenth, end = memory[max(1_000, people // 10)], megabytes()
     held = Subscription.objects.filter(project=project).count()
     print(
         f"{sync.subscriptions} subscriptions compared in {seconds:.0f} s ({own:.0f} s of them"
-        f" ours): {sync.changed} taken over, {held} held; {tenth} MB after a tenth, {end} MB in"
-        " the end"
+        f" ours): {sync.changed} taken over, {held} held, {megabytes()} MB in the end"
     )
     ours.send("end")
     server.join()

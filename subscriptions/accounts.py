@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from django.db import transaction
@@ -15,9 +16,14 @@ from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.sealing import SealBroken, seal, unseal
 from backoffice.projects.models import Project
-from subscriptions.models import Provider, ProviderAccount
-from subscriptions.providers.apple import AppleGateway, AppleSecrets
-from subscriptions.providers.google import GoogleGateway
+from subscriptions.models import Provider, ProviderAccount, ProviderSync
+from subscriptions.providers.apple import (
+    AppleGateway,
+    AppleSecrets,
+    check_private_key,
+    root_certificate,
+)
+from subscriptions.providers.google import GoogleGateway, key_id_of
 from subscriptions.providers.stripe import StripeGateway, is_live_key
 
 PURPOSE: Final = "subscriptions.accounts secrets"
@@ -71,24 +77,12 @@ def connect_stripe(
     secrets = [secret.strip() for secret in webhook_secrets]
     key = secret_key.strip()
     _check(key, secrets)
-    is_live = is_live_key(key)
-    known = (
-        ProviderAccount.objects.select_for_update()
-        .filter(project=project, provider=Provider.STRIPE)
-        .first()
-    )
-    if known and None not in {known.is_live, is_live} and known.is_live != is_live:
-        raise SecretsRefused(
-            _(
-                "The project is connected to the other mode (test or live) of Stripe: a project"
-                " keeps to one."
-            )
-        )
     return _connect(
         project,
         Provider.STRIPE,
         {"secret_key": key, "webhook_secrets": secrets},
-        is_live=is_live,
+        is_live=is_live_key(key),
+        mode_field="secret_key",
         hint=key[-HINT_LENGTH:],
         actor=actor,
         now=now,
@@ -114,16 +108,18 @@ def connect_google(
     :param service_account_json: the key file of the account that may read purchases.
     :raises SecretsRefused: if something is missing or cannot be what it should.
     """
+    for field, value, words in (
+        ("package_name", package_name, _("Name the app's package, like com.example.films.")),
+        ("audience", audience, _("Name the audience that pushes are made for.")),
+        ("sender", sender, _("Name the sender of pushes: the e-mail of a service account.")),
+    ):
+        if not _is_secret(value) or (field == "sender" and "@" not in value):
+            raise SecretsRefused(words, field=field)
     try:
-        key = json.loads(service_account_json)
-        hint = str(key["private_key_id"])[-HINT_LENGTH:]
-        is_key = {"private_key", "client_email", "token_uri"} <= set(key)
-    except (ValueError, TypeError, KeyError):
-        is_key, hint = False, ""
-    if not is_key:
-        raise SecretsRefused(_("The service account's key is missing or no key file of Google."))
-    if not all(map(_is_secret, (package_name, audience, sender))):
-        raise SecretsRefused(_("Name the app's package, the audience and the sender of pushes."))
+        hint = key_id_of(service_account_json)[-HINT_LENGTH:]
+    except ValueError as error:
+        words = _("The service account's key is missing or no key file of Google.")
+        raise SecretsRefused(words, field="service_account") from error
     return _connect(
         project,
         Provider.GOOGLE,
@@ -146,11 +142,25 @@ def connect_apple(
     :raises SecretsRefused: if something is missing or cannot be what it should.
     """
     if not secrets.root_certificates:
-        raise SecretsRefused(_("Apple's root certificate is missing: nothing can be trusted."))
-    if not all(map(_is_secret, (secrets.bundle_id, secrets.issuer_id, secrets.key_id))):
-        raise SecretsRefused(_("Name the app's bundle, the issuer and the key."))
-    if "PRIVATE KEY" not in secrets.private_key:
-        raise SecretsRefused(_("The private key is missing or none."))
+        words = _("Apple's root certificate is missing: nothing can be trusted.")
+        raise SecretsRefused(words, field="root_certificate")
+    for field, value, words in (
+        ("bundle_id", secrets.bundle_id, _("Name the app's bundle, like com.example.films.")),
+        ("issuer_id", secrets.issuer_id, _("Name the issuer of the key.")),
+        ("key_id", secrets.key_id, _("Name the key's id.")),
+    ):
+        if not _is_secret(value):
+            raise SecretsRefused(words, field=field)
+    if secrets.is_live and secrets.app_id < 1:
+        # Apple's messages name it, and without it each would seem another app's.
+        raise SecretsRefused(
+            _("Name the app's number: outside the sandbox it is checked."), field="app_id"
+        )
+    try:
+        check_private_key(secrets.private_key)
+    except ValueError as error:
+        words = _("The private key is missing or no key (.p8) of the App Store.")
+        raise SecretsRefused(words, field="private_key") from error
     kept = asdict(secrets) | {
         "root_certificates": [base64.b64encode(one).decode() for one in secrets.root_certificates]
     }
@@ -160,10 +170,51 @@ def connect_apple(
         kept,
         reference=secrets.bundle_id,
         is_live=secrets.is_live,
+        mode_field="environment",
         hint=secrets.key_id[-HINT_LENGTH:],
         actor=actor,
         now=now,
     )
+
+
+def root_certificates(paths: Sequence[str]) -> tuple[bytes, ...]:
+    """
+    Return the root certificates of these files, in DER.
+
+    :raises SecretsRefused: if one is none.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append(root_certificate(Path(path).read_bytes()))
+        except (OSError, ValueError) as error:
+            words = _("%(file)s is no root certificate.") % {"file": Path(path).name}
+            raise SecretsRefused(words, field="root_certificate") from error
+    return tuple(found)
+
+
+@transaction.atomic
+def disconnect(*, project: Project, provider: Provider, actor: Actor, now: datetime) -> None:
+    """
+    Forget what opens the project's account with the provider; what it reported stays.
+
+    :raises NotConnected: if there is none.
+    """
+    rows = ProviderAccount.objects.select_for_update()
+    account = rows.filter(project=project, provider=provider).first()
+    if account is None:
+        raise NotConnected
+    record(
+        AuditEvent.Kind.PROVIDER_DISCONNECTED,
+        actor=actor,
+        now=now,
+        project=project,
+        target=account,
+        data={"provider": str(provider.label), "hint": account.hint},
+    )
+    # The place that a comparison had come to is one in this account.
+    ProviderSync.objects.filter(project=project, provider=provider).delete()
+    account.delete()
 
 
 def _connect(
@@ -176,7 +227,19 @@ def _connect(
     actor: Actor,
     now: datetime,
     reference: str = "",
+    mode_field: str = "",
 ) -> ProviderAccount:
+    known = (
+        ProviderAccount.objects.select_for_update()
+        .filter(project=project, provider=provider)
+        .first()
+    )
+    if known and None not in {known.is_live, is_live} and known.is_live != is_live:
+        words = _(
+            "The project is connected to the other mode (test or live) of %(provider)s: a project"
+            " keeps to one."
+        )
+        raise SecretsRefused(words % {"provider": provider.label}, field=mode_field)
     account, _is_new = ProviderAccount.objects.update_or_create(
         project=project,
         provider=provider,

@@ -340,6 +340,19 @@ def put_purchase(reported: Purchase, *, now: datetime) -> bool:
     return known is None
 
 
+def cancel_gift(gift: Purchase, *, now: datetime) -> None:
+    """
+    Cancel a gift, which is locked with its users: its access ends now, or never begins.
+
+    Its buyer may have been deleted since: whom it was given to, it does not concern them.
+    """
+    gift.status, gift.status_since = Purchase.Status.CANCELLED, to_second(now)
+    derive_purchase(gift)
+    gift.save()
+    if gift.access_user_id is not None:
+        rebuild_spans([gift.access_user_id], now=now)
+
+
 @transaction.atomic
 def put_free_copy(reported: FreeCopy, *, now: datetime) -> bool:
     """

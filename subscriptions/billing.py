@@ -15,8 +15,14 @@ from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.money import major_units
 from subscriptions.accounts import NotConnected, account_of, stripe_gateway
-from subscriptions.actions import put_subscription
-from subscriptions.models import Provider, ProviderAccount, Purchase, Subscription
+from subscriptions.actions import BelongsToAnother, UserIsDeleted, put_subscription
+from subscriptions.models import (
+    Provider,
+    ProviderAccount,
+    ProviderEvent,
+    Purchase,
+    Subscription,
+)
 from subscriptions.providers.reports import (
     ActRefused,
     NotFound,
@@ -24,9 +30,11 @@ from subscriptions.providers.reports import (
     SubscriptionReport,
 )
 from subscriptions.providers.stripe import StripeGateway
+from subscriptions.providers.stripe_objects import TAKEN_BACK, ended_by
 from subscriptions.webhooks import apply_found, provider_clock, subscription_row
 
 _Status = Subscription.Status
+_Subject = ProviderEvent.Subject
 # Charged, or may be again.
 STILL_CHARGED: Final = frozenset(
     {
@@ -124,7 +132,8 @@ def refund(
     """
     Have Stripe give back the payment that the form was shown for; return it.
 
-    A subscription goes on; a single purchase ends.
+    What it paid for ends: a subscription whose latest payment is given back is stopped too, so
+    that nobody is charged for what cannot be watched.
 
     :raises ChangedMeanwhile: if the latest payment is another one by now.
     :raises ActFailed: if Stripe did not.
@@ -141,9 +150,22 @@ def refund(
     except ActFailed as failed:
         _record_failure(kind, source, data | {"reason": failed.reason}, actor, now)
         raise
-    if isinstance(source, Purchase):
-        _take_over(source, now=now)
+    _take_over(source, now=now)
+    if isinstance(source, Subscription):
+        _stop_if_taken_back(source, actor=actor, now=now)
     return payment
+
+
+def _stop_if_taken_back(subscription: Subscription, *, actor: Actor, now: datetime) -> None:
+    """
+    Stop the subscription if its latest payment is the one that was given back.
+
+    :raises ActFailed: if Stripe did not; the payment was given back all the same.
+    """
+    subscription.refresh_from_db()
+    has_lost = subscription.stop_reason in TAKEN_BACK
+    if has_lost and subscription.status in STILL_CHARGED:
+        stop_subscription(subscription, at_period_end=False, actor=actor, now=now)
 
 
 def _act(
@@ -180,20 +202,24 @@ def _store(
     asked_at: datetime,
     now: datetime,
 ) -> None:
+    if subscription.stop_reason in TAKEN_BACK and subscription.ended_at:
+        # An answer to an act says nothing of payments.
+        report = ended_by(report, subscription.ended_at, subscription.cancel_reason)
     row = subscription_row(account, report, subscription.user, asked_at=asked_at)
     row.first_paid_at = subscription.first_paid_at
     put_subscription(row, now=now)
 
 
-def _take_over(purchase: Purchase, *, now: datetime) -> None:
+def _take_over(source: Subscription | Purchase, *, now: datetime) -> None:
     """Ask what became of it; should that fail, Stripe's own event brings it."""
-    account = account_of(purchase.project, Provider.STRIPE)
+    account = account_of(source.project, Provider.STRIPE)
     gateway = stripe_gateway(account)
+    kind = _Subject.SUBSCRIPTION if isinstance(source, Subscription) else _Subject.PURCHASE
     asked_at = provider_clock()
     try:
-        found = gateway.look_up("invoice", purchase.reference)
+        found = gateway.look_up(kind, source.reference)
         apply_found(account, gateway, found, asked_at=asked_at, now=now)
-    except (ProviderTrouble, NotFound, ActRefused):
+    except (ProviderTrouble, NotFound, ActRefused, UserIsDeleted, BelongsToAnother):
         return
 
 

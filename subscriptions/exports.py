@@ -1,16 +1,38 @@
-"""The files of subscriptions and of purchases: their columns."""
+"""The files of subscriptions and of purchases: their rows, columns and order."""
 
-from django.db.models import Case, DecimalField, F, Func, Q, Value, When
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Case, DecimalField, F, Func, Model, Q, Value, When
 from django.db.models.expressions import Combinable
+from django.http import QueryDict
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from backoffice.core.columns import FileColumn
+from backoffice.core.columns import FileColumn, chosen, delimiter_of, write_columns
 from backoffice.core.exports import Guarded, IsoInstant
 from backoffice.core.masking import MaskedEmail
 from backoffice.core.money import currencies_with
+from backoffice.core.pagination import Ordering
 from backoffice.core.sheets import Cell
-from subscriptions.models import Subscription
+from backoffice.jobs.exports import query_of
+from backoffice.jobs.making import (
+    FITS_NO_MORE,
+    GIVEN,
+    FilePlan,
+    manifest_of,
+    sees_identity,
+    values_in_words,
+)
+from backoffice.jobs.models import Export
+from backoffice.jobs.running import JobFailed
+from backoffice.staff.filters import RegisterFilter
+from subscriptions.filters import PurchaseFileFilter, SubscriptionFileFilter
+from subscriptions.models import Purchase, Subscription
 from users.filters import Viewpoint
 
 
@@ -84,3 +106,122 @@ def purchase_columns(viewpoint: Viewpoint) -> list[FileColumn]:
         _instant("purchased_at", _("Date"), "purchased_at"),
         _instant("expires_at", _("End"), "access_end"),
     ]
+
+
+# --- What a file is ----------------------------------------------------------------------------
+
+EXPORT_JOB = "subscriptions.export"
+# What the words of a filter leave out: it narrows nothing.
+SAID_ELSEWHERE = {"project", "columns", "delimiter", "headers"}
+# What a column means, where its words do not say it.
+MEANINGS = {
+    "user": _("Empty for a user who was deleted."),
+    "price": _("In the currency beside it."),
+    "status": _("As of the instant of the file."),
+    "renews_at": _("Until when it is paid; it is renewed then, unless somebody asked to stop."),
+    "ends_at": _("When access ends; empty while that is open."),
+    "expires_at": _("When access ends; empty while that is open."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFile:
+    """One kind of file: the rows of its list, in the list's order."""
+
+    model: type[Subscription | Purchase]
+    filterset: type[RegisterFilter]
+    ordering: Ordering
+    columns: Callable[[Viewpoint], list[FileColumn]]
+
+    def asked(self, data: QueryDict, viewpoint: Viewpoint) -> RegisterFilter:
+        """Return the filter over every row of the project, valid or not."""
+        model: type[Model] = self.model
+        return self.filterset(
+            data,
+            queryset=model._default_manager.filter(project=viewpoint.project),
+            project=viewpoint.project,
+            now=viewpoint.now,
+            sees_identity=viewpoint.sees_identity,
+        )
+
+
+PAYMENT_FILES = {
+    "subscriptions": PaymentFile(
+        Subscription,
+        SubscriptionFileFilter,
+        Ordering("-started", ("started_at", "pk"), is_descending=True),
+        subscription_columns,
+    ),
+    "purchases": PaymentFile(
+        Purchase,
+        PurchaseFileFilter,
+        Ordering("-purchased", ("purchased_at", "pk"), is_descending=True),
+        purchase_columns,
+    ),
+}
+
+
+def payment_plan(
+    kind: PaymentFile, asked: RegisterFilter, viewpoint: Viewpoint, *, is_sheet: bool
+) -> FilePlan:
+    """
+    Return the file that a valid filter asks for.
+
+    :raises ValidationError: if it asks for a column that the file does not have.
+    """
+    values = asked.form.cleaned_data
+    columns = chosen(kind.columns(viewpoint), values)
+    rows = asked.qs.order_by(*kind.ordering.order_by())
+    return FilePlan(
+        total=asked.qs.count(),
+        write=lambda making: write_columns(
+            columns,
+            rows,
+            values,
+            zone=viewpoint.project.zone,
+            is_sheet=is_sheet,
+            making=making,
+        ),
+        words=_filter_in_words(asked),
+        told={
+            "filter": _filter_for_audit(asked),
+            "columns": [column.name for column in columns],
+        },
+        manifest=manifest_of(
+            [(column.name, column.label) for column in columns],
+            MEANINGS,
+            project=viewpoint.project,
+            now=viewpoint.now,
+            delimiter=None if is_sheet else delimiter_of(values),
+        ),
+    )
+
+
+def _filter_for_audit(asked: RegisterFilter) -> dict[str, Any]:
+    """Return the parameters of a filter; of an address looked for, only that there was one."""
+    return {
+        name: GIVEN if name in asked.by_identity else values for name, values in asked.data.lists()
+    }
+
+
+def _filter_in_words(asked: RegisterFilter) -> dict[str, list[str]]:
+    words = {}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            told = _filter_for_audit(asked)
+            words[language] = list(values_in_words(asked.form, told, without=SAID_ELSEWHERE))
+    return words
+
+
+def plan_of_order(export: Export, now: datetime) -> FilePlan:
+    """
+    Return the file that was ordered, as of now, in the active language.
+
+    :raises JobFailed: if its filter fits no more.
+    """
+    kind = PAYMENT_FILES[export.what]
+    viewpoint = Viewpoint(export.project, now, sees_identity=sees_identity(export))
+    asked = kind.asked(QueryDict(query_of(export)), viewpoint)
+    if not asked.form.is_valid():
+        raise JobFailed(FITS_NO_MORE)
+    return payment_plan(kind, asked, viewpoint, is_sheet=export.is_sheet)

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.core.columns import FileParameters
+from backoffice.core.filters import StrictFilterForm
 from backoffice.core.text import email_key
 from backoffice.staff.filters import RegisterFilter
 from subscriptions.models import (
@@ -62,7 +63,10 @@ class SubscriptionFilter(OfferedFilter):
 
 
 class SubscriptionFileFilter(FileParameters, SubscriptionFilter):
-    """The same for their file, and how it is written."""
+    """The same for their file, and how it is written; a file has no pages."""
+
+    class Meta(SubscriptionFilter.Meta):
+        form = StrictFilterForm
 
 
 class PurchaseFilter(OfferedFilter):
@@ -96,7 +100,10 @@ class PurchaseFilter(OfferedFilter):
 
 
 class PurchaseFileFilter(FileParameters, PurchaseFilter):
-    """The same for their file, and how it is written."""
+    """The same for their file, and how it is written; a file has no pages."""
+
+    class Meta(PurchaseFilter.Meta):
+        form = StrictFilterForm
 
 
 class GivenFilter(OfferedFilter):

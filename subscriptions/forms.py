@@ -199,29 +199,6 @@ def last_day_of(end: datetime | None, zone: ZoneInfo) -> date | None:
     return (end - timedelta(seconds=1)).astimezone(zone).date() if end else None
 
 
-SECRET = forms.PasswordInput(attrs={"class": "form-control", "autocomplete": "off"})
-
-
-class StripeForm(forms.Form):
-    """The secrets of an account with Stripe; never shown again."""
-
-    secret_key = forms.CharField(
-        label=_("Secret key"),
-        max_length=255,
-        widget=SECRET,
-        help_text=_("From the developers' pages of Stripe; it begins with sk_ or rk_."),
-    )
-    webhook_secrets = forms.CharField(
-        label=_("Webhook secrets"),
-        max_length=800,
-        widget=SECRET,
-        help_text=_("The endpoint's secret. While it rotates: the old one, a comma, the new one."),
-    )
-
-    def clean_webhook_secrets(self) -> list[str]:
-        return [one.strip() for one in self.cleaned_data["webhook_secrets"].split(",")]
-
-
 class AssignForm(forms.Form):
     """Which user a customer of a provider is."""
 

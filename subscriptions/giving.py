@@ -14,6 +14,7 @@ from backoffice.core.text import email_key
 from backoffice.projects.models import Project
 from subscriptions.actions import (
     OWN_REFERENCE,
+    cancel_gift,
     lock_address,
     put_free_copy,
     put_offer,
@@ -254,13 +255,14 @@ def revoke_gift(*, gift: Purchase, actor: Actor, now: datetime) -> Purchase:
     """
     Cancel a gift: its access ends now, or never begins. Nothing is paid back here.
 
+    Also one that waits and whose buyer was deleted: nobody else would ever end it.
+
     :raises NotPossible: if an outside provider charges it, or if it is over already.
     """
     gift = _held_gift(gift)
     if gift.status == Purchase.Status.CANCELLED or gift.given_state(now) == GivenState.DONE:
         raise NotPossible
-    gift.status = Purchase.Status.CANCELLED
-    put_purchase(gift, now=now)
+    cancel_gift(gift, now=now)
     _record_given(AuditEvent.Kind.GIFT_REVOKED, gift, actor, now, data={})
     return gift
 

@@ -42,11 +42,12 @@ class StopReason(models.TextChoices):
     REPLACED = "replaced", _("Replaced by another")
     NOT_PAID = "not-paid", _("Payment failed")
     DISPUTED = "disputed", _("Payment disputed")
+    REFUNDED = "refunded", _("Payment refunded")
     PROVIDER = "provider", _("Ended by the provider")
 
     @property
     def is_voluntary(self) -> bool:
-        return self in {StopReason.ASKED, StopReason.REPLACED}
+        return self in {StopReason.ASKED, StopReason.REPLACED, StopReason.REFUNDED}
 
 
 class Offer(models.Model):
@@ -676,6 +677,11 @@ class ProviderSync(models.Model):
         CUSTOMERS = "customers", _("Customers")
         SUBSCRIPTIONS = "subscriptions", _("Subscriptions")
         INVOICES = "invoices", _("Invoices")
+        SESSIONS = "sessions", _("Checkout")
+        PAYMENTS = "payments", _("Payments")
+        REFUNDS = "refunds", _("Refunds")
+        DISPUTES = "disputes", _("Disputes")
+        HELD = "held", _("Held here")
         DONE = "done", _("Done")
 
     project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
@@ -686,6 +692,8 @@ class ProviderSync(models.Model):
     customers = models.PositiveIntegerField(default=0)
     subscriptions = models.PositiveIntegerField(default=0)
     invoices = models.PositiveIntegerField(default=0)
+    # Single payments, and what tells of them: sessions of Checkout, refunds, disputes.
+    payments = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     unmatched = models.PositiveIntegerField(default=0)
     # Objects that could not be understood.
@@ -702,3 +710,8 @@ class ProviderSync(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.phase}"
+
+    @property
+    def looked_at(self) -> int:
+        """How many objects of the provider the run has seen so far."""
+        return self.customers + self.subscriptions + self.invoices + self.payments

@@ -606,8 +606,12 @@ def sources_of(user_id: int) -> Sources:
 
 
 def charged_subscriptions(user_ids: Sequence[int], *, now: datetime) -> QuerySet[Subscription]:
-    """Return the subscriptions of these users for which somebody may still be charged."""
-    may_go_on = Q(ended_at=None) | Q(ended_at__gt=now)
+    """
+    Return the subscriptions of these users for which somebody may still be charged.
+
+    One of Stripe's whose latest payment was taken back has ended here, and goes on there.
+    """
+    may_go_on = Q(ended_at=None) | Q(ended_at__gt=now) | Q(provider=Provider.STRIPE)
     return Subscription.objects.filter(may_go_on, user_id__in=user_ids).exclude(status__in=ENDED)
 
 

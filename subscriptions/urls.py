@@ -3,7 +3,7 @@
 from django.urls import path
 
 from subscriptions.views.charged import ChargedPurchase, ChargedSubscription
-from subscriptions.views.connection import CompareWithStripe, PaymentSettings
+from subscriptions.views.connection import CompareWithStripe, Connect, Disconnect, PaymentSettings
 from subscriptions.views.events import Assign, EventRegister, TryEventAgain, UnmatchedRegister
 from subscriptions.views.given import (
     FreeCopyList,
@@ -26,9 +26,6 @@ from subscriptions.views.payments import (
     SubscriptionsFile,
     SubscriptionsSheet,
 )
-
-"""Addresses of what users pay for."""
-
 
 app_name = "subscriptions"
 
@@ -63,6 +60,8 @@ urlpatterns = [
     path("payments/unmatched/<int:customer_id>/", Assign.as_view(), name="assign"),
     path("settings/payments/", PaymentSettings.as_view(), name="payment-settings"),
     path("settings/payments/compare/", CompareWithStripe.as_view(), name="compare"),
+    path("settings/payments/<slug:provider>/", Connect.as_view(), name="connect"),
+    path("settings/payments/<slug:provider>/disconnect/", Disconnect.as_view(), name="disconnect"),
     path("webhooks/apple/<slug:project>/", AppleNotification.as_view(), name="apple-notification"),
     path(
         "webhooks/google/<slug:project>/", GoogleNotification.as_view(), name="google-notification"

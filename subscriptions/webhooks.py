@@ -6,14 +6,14 @@ nor the number of events matters, and one that cannot be applied yet waits and s
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit.models import AuditEvent
@@ -72,6 +72,7 @@ REASONS: Final = {
     "refused": _("The provider refused."),
     "not-found": _("The provider's account has no such object."),
     "nothing-paid": _("Nothing was paid."),
+    "not-ours": _("It names neither a user nor an offer."),
     "no-user": _("No user could be found for it."),
     "deleted-user": _("Its user was deleted."),
     "other-user": _("It is known as another user's."),
@@ -281,12 +282,12 @@ def apply_found(
             return Verdict(_State.UNMATCHED, "no-user", customer=customer)
     paid_for: list[SubscriptionReport | PurchaseReport] = [*found.subscriptions]
     for paid in [*paid_for, *found.purchases]:
-        customer = _customer_of(account, gateway, paid.customer, now=now)
+        customer = _customer_of(account, gateway, paid, now=now)
         if customer.user is None:
             return Verdict(_State.UNMATCHED, "no-user", customer=customer)
         _put(account, gateway, paid, customer.user, asked_at=asked_at, now=now)
     if customer is None:
-        return Verdict(_State.IGNORED, "nothing-paid")
+        return Verdict(_State.IGNORED, found.nothing_because)
     return Verdict(_State.APPLIED, customer=customer)
 
 
@@ -319,10 +320,10 @@ def subscription_row(
     user: User,
     *,
     asked_at: datetime,
-    offers: dict[str, Offer] | None = None,
+    offers: "KnownOffers | None" = None,
 ) -> Subscription:
-    """Return the subscription as a row, unsaved; `offers` by product, else looked up."""
-    offer = _offer_among(account, report.products, offers)
+    """Return the subscription as a row, unsaved; its offer among `offers`, else looked up."""
+    offer = (offers or known_offers(account, [report])).of(report)
     return Subscription(
         project=account.project,
         provider=account.provider,
@@ -349,10 +350,10 @@ def purchase_row(
     user: User,
     *,
     asked_at: datetime,
-    offers: dict[str, Offer] | None = None,
+    offers: "KnownOffers | None" = None,
 ) -> Purchase:
-    """Return the purchase as a row, unsaved; `offers` by product, else looked up."""
-    offer = _offer_among(account, report.products, offers)
+    """Return the purchase as a row, unsaved; its offer among `offers`, else looked up."""
+    offer = (offers or known_offers(account, [report])).of(report)
     return Purchase(
         project=account.project,
         provider=account.provider,
@@ -379,22 +380,37 @@ def _price(
     return {"price_minor": 0, "currency": account.project.currency}
 
 
-def offers_by_product(account: ProviderAccount, products: Sequence[str]) -> dict[str, Offer]:
-    """Return the project's offers by the provider's id of what is sold; the first one counts."""
+@dataclass(frozen=True, slots=True)
+class KnownOffers:
+    """Offers of a project, by the provider's id of what is sold and by the platform's own."""
+
+    by_product: Mapping[str, Offer]
+    by_reference: Mapping[str, Offer]
+
+    def of(self, report: SubscriptionReport | PurchaseReport) -> Offer | None:
+        """Return what was sold; what the platform named goes before the provider's product."""
+        if report.offer in self.by_reference:
+            return self.by_reference[report.offer]
+        known = (self.by_product[name] for name in report.products if name in self.by_product)
+        return next(known, None)
+
+
+def known_offers(
+    account: ProviderAccount, reports: Sequence[SubscriptionReport | PurchaseReport]
+) -> KnownOffers:
+    """Return the offers that these reports name; of several with one product the first counts."""
     column = {"stripe": "stripe_price_id", "google": "google_product_id"}.get(
         account.provider, "apple_product_id"
     )
+    products = {name for report in reports for name in report.products if name}
+    references = {report.offer for report in reports if report.offer}
     rows = Offer.objects.filter(
-        project_id=account.project_id, **{f"{column}__in": [name for name in products if name]}
+        Q(**{f"{column}__in": products}) | Q(reference__in=references),
+        project_id=account.project_id,
+    ).order_by("-pk")
+    return KnownOffers(
+        {getattr(row, column): row for row in rows}, {row.reference: row for row in rows}
     )
-    return {getattr(row, column): row for row in rows.order_by("-pk")}
-
-
-def _offer_among(
-    account: ProviderAccount, products: Sequence[str], offers: dict[str, Offer] | None
-) -> Offer | None:
-    known = offers_by_product(account, products) if offers is None else offers
-    return next((known[name] for name in products if name in known), None)
 
 
 @transaction.atomic
@@ -474,15 +490,24 @@ def take_over_customer(customer_id: int, *, now: datetime) -> None:
 
 
 def _customer_of(
-    account: ProviderAccount, gateway: Gateway, reference: str, *, now: datetime
+    account: ProviderAccount,
+    gateway: Gateway,
+    paid: SubscriptionReport | PurchaseReport,
+    *,
+    now: datetime,
 ) -> ProviderCustomer:
     """Return the customer with the user it is; the provider is asked who it is if need be."""
-    known = known_customers(account, [reference]).get(reference)
+    known = known_customers(account, [paid.customer]).get(paid.customer)
     if known is not None:
         check_not_deleted(known)
         if known.user_id is not None:
             return known
-    return match(account, gateway.customer(reference), now=now)
+    if paid.customer == paid.reference:
+        told = CustomerReport(paid.customer)
+    else:
+        told = gateway.customer(paid.customer)
+    whom = replace(told, user=told.user or paid.user, email=told.email or paid.email)
+    return match(account, whom, now=now)
 
 
 def match(account: ProviderAccount, report: CustomerReport, *, now: datetime) -> ProviderCustomer:

@@ -1,8 +1,8 @@
 """The files of the Users page: which columns, which rows, and the line each leaves behind."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -10,18 +10,22 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
-from backoffice.audit.models import AuditEvent
 from backoffice.core.columns import FileColumn, delimiter_of, names_chosen, write_columns
-from backoffice.core.exports import MadeFile, Making, TooSlow
+from backoffice.core.exports import MadeFile, Making
 from backoffice.core.formatting import date_range_text
-from backoffice.core.permissions import Permission
-from backoffice.core.sheets import SheetFile
-from backoffice.jobs.exports import Outdated, begin, keep, new_file, query_of
+from backoffice.jobs.exports import query_of
+from backoffice.jobs.making import (
+    FITS_NO_MORE,
+    GIVEN,
+    FilePlan,
+    manifest_of,
+    sees_identity,
+    values_in_words,
+)
 from backoffice.jobs.models import Export
-from backoffice.jobs.running import JobFailed, Running
-from backoffice.staff.access import access_of
+from backoffice.jobs.running import JobFailed
 from subscriptions.spans import refresh_statuses
 from users.filters import (
     BasicFileFilter,
@@ -49,8 +53,6 @@ COMPLETE = ListFile("complete", CompleteFileFilter, CompleteResource)
 LIST_FILES = {f"users-{kind.name}": kind for kind in (BASIC, COMPLETE)}
 
 EXPORT_JOB = "users.export"
-TOO_SLOW = gettext_noop("It took longer than a file may. Narrow the list, or raise the limit.")
-FITS_NO_MORE = gettext_noop("The filter fits no more: ask for the file anew.")
 
 # What the words of a filter leave out: it is told otherwise, or narrows nothing.
 SAID_ELSEWHERE = {
@@ -139,7 +141,7 @@ def filter_for_audit(asked: Any) -> dict[str, Any]:
     told = {}
     for name, values in asked.data.lists():
         is_personal = name == "q" or name.startswith("custom.")
-        told[name] = "given" if is_personal else values
+        told[name] = GIVEN if is_personal else values
     return told
 
 
@@ -148,7 +150,14 @@ def filter_in_words(asked: ChartFilter) -> dict[str, list[str]]:
     words = {}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
-            words[language] = [_dates_in_words(asked, language), *_values_in_words(asked)]
+            labels = {
+                "counted": _("Figure"),
+                "month": _("Month"),
+                "elapsed": _("Up to the same time"),
+            }
+            told = filter_for_audit(asked)
+            values = values_in_words(asked.form, told, without=SAID_ELSEWHERE, labels=labels)
+            words[language] = [_dates_in_words(asked, language), *values]
     return words
 
 
@@ -160,111 +169,47 @@ def _dates_in_words(asked: ChartFilter, language: str) -> str:
     return _("Registered: %(days)s") % {"days": date_range_text(days.first, last, language)}
 
 
-def _values_in_words(asked: ChartFilter) -> Iterable[str]:
-    labels = {"counted": _("Figure"), "month": _("Month"), "elapsed": _("Up to the same time")}
-    for name, told in filter_for_audit(asked).items():
-        if name in SAID_ELSEWHERE or not any(told):
-            continue
-        field = asked.form.fields[name]
-        choices = dict(getattr(field, "choices", ()))
-        said = (
-            [str(choices.get(value, value)) for value in told] if told != "given" else [_("given")]
-        )
-        yield f"{field.label or labels.get(name, name)}: {', '.join(said)}"
-
-
-def manifest_of(
-    asked: BasicFileFilter, columns: Sequence[Column], *, is_sheet: bool
-) -> dict[str, Any]:
-    """Return what a reader of the file has to know: each column, and as of when."""
-    project, now = asked.viewpoint.project, asked.viewpoint.now
-    return {
-        "as_of": now.astimezone(project.zone).isoformat(timespec="seconds"),
-        "delimiter": None if is_sheet else delimiter_of(asked.values),
-        "columns": [
-            {"name": column.column_name, "words": str(column.label)}
-            | ({"means": str(MEANINGS[name])} if (name := column.column_name) in MEANINGS else {})
-            for column in columns
-        ],
-    }
-
-
-# --- In the background -----------------------------------------------------------------------
-
-
-def build_export(running: Running) -> dict[str, Any]:
+def list_plan(
+    kind: ListFile, asked: BasicFileFilter, *, language: str, is_sheet: bool
+) -> FilePlan:
     """
-    Make the file of an order, and keep it for its owner.
+    Return the file that a valid filter asks for; its rows' statuses are brought up to date.
 
-    :raises JobFailed: if it cannot be made; no file is left.
+    :raises ValidationError: if it asks for a column that the file does not have.
     """
-    rows = Export.objects.select_related("project", "actor")
-    export = rows.get(pk=running.arguments["export"])
-    if export.state == Export.State.READY:
-        # The run before was cut off after the last thing that it had to do.
-        return {"export": export.pk, "rows": export.rows}
-    with translation.override(running.arguments["language"]):
-        while True:
-            try:
-                return {"export": export.pk, "rows": _build(export, running)}
-            except Outdated:
-                # A user was deleted meanwhile: what was read is thrown away and read anew.
-                continue
-            except TooSlow as error:
-                raise JobFailed(TOO_SLOW) from error
-            except ValidationError as error:
-                raise JobFailed(" ".join(error.messages).replace("%", "%%")) from error
-
-
-def _build(export: Export, running: Running) -> int:
-    kind = LIST_FILES[export.what]
-    is_sheet = export.file_name.endswith(f".{SheetFile.extension}")
-    begun, now = begin(export), running.now()
-    viewpoint = Viewpoint(
-        export.project,
-        now,
-        sees_identity=Permission.USERS_SEE_IDENTITY
-        in access_of(export.actor).permissions_on(export.project),
+    viewpoint = asked.viewpoint
+    columns = columns_asked(kind, asked, language=language)
+    refresh_statuses(project_id=viewpoint.project.pk, now=viewpoint.now)
+    chosen = {} if asked.chosen is None else {"chosen": len(asked.chosen)}
+    return FilePlan(
+        total=asked.totals().total,
+        write=lambda making: write_list(asked, columns, is_sheet=is_sheet, making=making),
+        words=filter_in_words(asked),
+        told={
+            "filter": filter_for_audit(asked),
+            "columns": [column.column_name for column in columns],
+        }
+        | chosen,
+        manifest=manifest_of(
+            [(column.column_name, column.label) for column in columns],
+            MEANINGS,
+            project=viewpoint.project,
+            now=viewpoint.now,
+            delimiter=None if is_sheet else delimiter_of(asked.values),
+        ),
     )
+
+
+def plan_of_order(export: Export, now: datetime) -> FilePlan:
+    """
+    Return the file that was ordered, as of now, in the active language.
+
+    :raises JobFailed: if its filter fits no more.
+    """
+    kind = LIST_FILES[export.what]
+    viewpoint = Viewpoint(export.project, now, sees_identity=sees_identity(export))
     asked = kind.filterset(QueryDict(query_of(export)), viewpoint=viewpoint)
     if not asked.form.is_valid():
         raise JobFailed(FITS_NO_MORE)
-    columns = columns_asked(kind, asked, language=running.arguments["language"])
-    refresh_statuses(project_id=export.project.pk, now=now)
-    progress = _Progress(running, asked.totals().total)
-    with new_file(export.file_name.rpartition(".")[2]) as (path, file):
-        making = Making(
-            into=lambda: file, limit_ms=settings.EXPORT_TIMEOUT_MS, on_rows=progress.tell
-        )
-        made = write_list(asked, columns, is_sheet=is_sheet, making=making)
-        keep(
-            export,
-            path,
-            made,
-            running=running,
-            begun=begun,
-            manifest=manifest_of(asked, columns, is_sheet=is_sheet),
-            audit={
-                "file": export.what,
-                "filter": filter_for_audit(asked),
-                "columns": [column.column_name for column in columns],
-            },
-            audit_kind=AuditEvent.Kind.USERS_EXPORTED,
-            with_identity=viewpoint.sees_identity,
-        )
-    return made.rows
-
-
-class _Progress:
-    """Tells how many rows are written, about once a second."""
-
-    def __init__(self, running: Running, total: int) -> None:
-        self.running, self.total = running, total
-        self.told_at = 0.0
-        self.tell(0)
-
-    def tell(self, rows: int) -> None:
-        now = time.monotonic()
-        if now - self.told_at >= 1:
-            self.told_at = now
-            self.running.progress(done=rows, total=max(rows, self.total))
+    language = translation.get_language() or "en"
+    return list_plan(kind, asked, language=language, is_sheet=export.is_sheet)

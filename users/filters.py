@@ -155,6 +155,12 @@ class PageSizeField(forms.IntegerField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=10, max_value=100, **kwargs)
 
+    def to_python(self, value: Any) -> int | None:
+        # int() takes 1_0 too, and digits of any script.
+        if value and not (value.isascii() and value.lstrip("-").isdigit()):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
 
 class CursorField(forms.CharField):
     """The text of a page link; cleans to the `Cursor` that it holds, or none."""

@@ -12,13 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import app
 
 from analytics.anonymising import fold_viewings, viewings_of
+from backoffice.audit.models import AuditEvent
 from backoffice.core.formatting import number
 from backoffice.core.permissions import Permission
+from backoffice.jobs.making import build_export, page_of_file, rows_in_words
 from backoffice.jobs.models import Job
 from backoffice.jobs.running import JobFailed, Running, job
 from users.actions import SEND_RESET_TASK
 from users.deletion import FOLD_TASK, JOB, carry_out
-from users.exports import EXPORT_JOB, build_export
+from users.exports import EXPORT_JOB, plan_of_order
 from users.imports.applying import apply
 from users.imports.checking import check
 from users.imports.expiry import expire_imports
@@ -178,22 +180,12 @@ def expire(timestamp: int) -> None:  # noqa: ARG001  # the queue's own
     expire_imports(now=timezone.now())
 
 
-def _page_of_file(of: Job) -> str:
-    # The arguments are dropped when it is done, the result is there from then on.
-    return reverse("jobs:export", args=[(of.result or of.arguments)["export"]])
-
-
-def _rows_in_words(result: Mapping[str, Any]) -> str:
-    rows = result["rows"]
-    return ngettext("%(n)s row.", "%(n)s rows.", rows) % {"n": rows}
-
-
 @job(
     EXPORT_JOB,
     label=_("Make a file"),
     permission=Permission.USERS_EXPORT,
-    address=_page_of_file,
-    outcome=_rows_in_words,
+    address=page_of_file,
+    outcome=rows_in_words,
 )
 def export(running: Running) -> dict[str, Any]:
-    return build_export(running)
+    return build_export(running, plan_of_order, audit_kind=AuditEvent.Kind.USERS_EXPORTED)

@@ -74,6 +74,10 @@ class AuditEvent(models.Model):
         PAYMENTS_EXPORTED = "subscriptions.list.exported", _("Payments exported")
         CHART_EXPORTED = "analytics.chart.exported", _("Chart exported")
         PROVIDER_CONNECTED = "subscriptions.provider.connected", _("Provider connected")
+        PROVIDER_DISCONNECTED = (
+            "subscriptions.provider.disconnected",
+            _("Provider disconnected"),
+        )
         SUBSCRIPTION_STOPPED = "subscriptions.subscription.stopped", _("Subscription stopped")
         SUBSCRIPTION_RESUMED = "subscriptions.subscription.resumed", _("Subscription resumed")
         PAYMENT_REFUNDED = "subscriptions.payment.refunded", _("Payment refunded")

@@ -72,6 +72,7 @@ SENTENCES: Mapping[str, StrOrPromise] = {
     _Kind.PAYMENTS_EXPORTED: _("Exported %(rows)s payments."),
     _Kind.CHART_EXPORTED: _("Exported the chart, %(rows)s days."),
     _Kind.PROVIDER_CONNECTED: _("Connected the account with %(provider)s, key …%(hint)s."),
+    _Kind.PROVIDER_DISCONNECTED: _("Disconnected the account with %(provider)s, key …%(hint)s."),
     _Kind.SUBSCRIPTION_STOPPED: _("Asked %(provider)s to stop a subscription (%(when)s)."),
     _Kind.SUBSCRIPTION_RESUMED: _("Asked %(provider)s to resume a subscription."),
     _Kind.PAYMENT_REFUNDED: _("Asked %(provider)s to refund %(amount)s."),

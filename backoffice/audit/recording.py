@@ -1,13 +1,13 @@
 """The one way into the audit trail: `record`, called inside the transaction of the act."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from django.db import connection
 from django.db.models import Model
+from psycopg import sql
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.logs import current_request_id
@@ -42,9 +42,10 @@ RECORD_EACH: Final = """
         at, kind, outcome, project_id, actor_type, actor_id, actor_label, target_type, target_id,
         reason, data, request_id
     )
-    SELECT %(at)s, %(kind)s, 'DONE', %(project)s, %(actor_type)s, %(actor_id)s, %(actor_label)s,
-           %(target_type)s, target, '', data::jsonb, %(request)s
-    FROM unnest(%(targets)s::text[], %(data)s::text[]) AS targets (target, data)
+    SELECT %(audit_at)s, %(audit_kind)s, 'DONE', %(audit_project)s, %(audit_actor_type)s,
+           %(audit_actor_id)s, %(audit_actor_label)s, %(audit_target_type)s, target, '', data,
+           %(audit_request)s
+    FROM ({}) AS targets
 """
 
 
@@ -87,30 +88,28 @@ def record_each(
     now: datetime,
     project: Model,
     target_type: str,
-    targets: Sequence[tuple[str, Mapping[str, Any]]],
+    targets: sql.Composable,
+    values: Mapping[str, Any],
 ) -> None:
     """
     Write one event for each of many targets, as `record` would.
 
-    :param targets: the public id of each, and the facts of its event.
+    :param targets: a query that gives `target`, the public id of each as text, and `data`, the
+        facts of its event as jsonb, in the order of the trail.
+    :param values: what the query is run with.
     """
-    if not targets:
-        return
-    actor_columns = {"actor_type": "", "actor_id": None, "actor_label": ""}
+    who = {"actor_type": "", "actor_id": None, "actor_label": ""} | _columns_of_actor(actor)
+    event = who | {
+        "at": now,
+        "kind": kind.value,
+        "project": project.pk,
+        "target_type": target_type,
+        "request": current_request_id(),
+    }
     with connection.cursor() as cursor:
         cursor.execute(
-            RECORD_EACH,
-            actor_columns
-            | _columns_of_actor(actor)
-            | {
-                "at": now,
-                "kind": kind.value,
-                "project": project.pk,
-                "target_type": target_type,
-                "request": current_request_id(),
-                "targets": [target_id for target_id, _data in targets],
-                "data": [json.dumps(data) for _target_id, data in targets],
-            },
+            sql.SQL(RECORD_EACH).format(targets),
+            {**values, **{f"audit_{name}": value for name, value in event.items()}},
         )
 
 

@@ -1,5 +1,6 @@
 """What every list's filter form shares: it refuses what it does not know, and says so."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 
 # Longer values of any kind have no use in a filter.
 LONGEST_VALUE = 500
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Midnights and month arithmetic stay far from the ends of the calendar.
 FIRST_DATE, LAST_DATE = date(1990, 1, 1), date(2199, 12, 31)
 
@@ -97,6 +99,13 @@ class BoundedDateField(forms.DateField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
+
+    def strptime(self, value: str, format: str) -> date:  # noqa: A002
+        # Python's own reading takes 2026-1-1 too, and digits of any script.
+        if not _DAY.fullmatch(value):
+            raise ValueError(value)
+        day: date = super().strptime(value, format)
+        return day
 
     def clean(self, value: Any) -> date | None:
         day: date | None = super().clean(value)

@@ -1,5 +1,6 @@
 """Text made comparable: case, accents and invisible characters taken away."""
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -60,12 +61,18 @@ def name_sort_key(first_name: str, last_name: str) -> str:
     return f"{fold(last_name) or _LAST}{_BETWEEN}{fold(first_name) or _LAST}"
 
 
+# What parts a name into words of their own.
+_PARTED = re.compile("[-']")
+
+
 def search_text(first_name: str, last_name: str, email: str) -> str:
     """
     Return the words by which a person is found, folded, each with a space before it.
 
     The parts behind hyphens and apostrophes are words of their own as well.
     """
-    words = f"{fold(first_name)} {fold(last_name)}".split()
-    parts = [part for word in words for part in word.replace("'", "-").split("-")[1:] if part]
-    return " " + " ".join([*words, *parts, fold(email)]) + " "
+    names = f"{fold(first_name)} {fold(last_name)}"
+    words = names.split()
+    if "-" in names or "'" in names:
+        words += [part for word in words for part in _PARTED.split(word)[1:] if part]
+    return " " + " ".join([*words, fold(email)]) + " "

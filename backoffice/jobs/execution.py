@@ -152,8 +152,6 @@ def _problem(job: Job) -> str:
     kind = KINDS.get(job.kind)
     if kind is None:
         return UNKNOWN_KIND
-    if job.actor and kind.permission:
-        held = access_of(job.actor).permissions_on(job.project)
-        if kind.permission not in held:
-            return NOT_ALLOWED
+    if job.actor and not kind.needs <= access_of(job.actor).permissions_on(job.project):
+        return NOT_ALLOWED
     return "" if job.lives else DIED

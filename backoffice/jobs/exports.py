@@ -29,7 +29,7 @@ from backoffice.core.sealing import SealBroken, seal, unseal
 from backoffice.jobs.actions import start
 from backoffice.jobs.mailing import post
 from backoffice.jobs.models import Export, Job
-from backoffice.jobs.running import JobFailed, Running
+from backoffice.jobs.running import KINDS, JobFailed, Running
 from backoffice.projects.models import Project
 from backoffice.staff.access import access_of
 from backoffice.staff.models import StaffMember
@@ -321,10 +321,10 @@ def note_fetched(export: Export, *, actor: StaffMember, now: datetime) -> None:
 def may_hold(export: Export) -> bool:
     """Return whether its owner's roles still allow to hold the file."""
     held = access_of(export.actor).permissions_on(export.project)
-    needed = {Permission.USERS_EXPORT}
-    if export.with_identity:
-        needed.add(Permission.USERS_SEE_IDENTITY)
-    return needed <= held
+    kind = KINDS.get(export.job.kind) if export.job else None
+    if export.with_identity and Permission.USERS_SEE_IDENTITY not in held:
+        return False
+    return kind is not None and kind.needs <= held
 
 
 # --- Going -----------------------------------------------------------------------------------
@@ -348,7 +348,8 @@ def forget_files(*, project: Project) -> int:
 def clear_files(*, now: datetime) -> None:
     """Remove what has expired, what its owner may not hold any more, and what is nobody's."""
     with transaction.atomic():
-        ready = Export.objects.filter(state=Export.State.READY).select_related("actor", "project")
+        ready = Export.objects.filter(state=Export.State.READY)
+        ready = ready.select_related("actor", "project", "job")
         for export in ready.select_for_update(of=("self",)):
             if export.expires_at and export.expires_at <= now:
                 _remove(export, Export.Gone.EXPIRED)

@@ -61,7 +61,7 @@ class Kind:
     name: str
     label: StrOrPromise
     function: Callable[["Running"], dict[str, Any]]
-    permission: Permission | None = None
+    needs: frozenset[Permission]
     """What its actor must still be allowed to do when it runs."""
     address: Callable[[Job], str] | None = None
     """Where what comes out of it is found; the job's own page leads there."""
@@ -83,6 +83,7 @@ def job(
     *,
     label: StrOrPromise,
     permission: Permission | None = None,
+    also: Permission | None = None,
     address: Callable[[Job], str] | None = None,
     outcome: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> Callable[[Function], Function]:
@@ -90,12 +91,15 @@ def job(
     Register the function as the work of a kind of job, named "<app>.<verb>".
 
     :param permission: what its actor must still be allowed to do when it runs.
+    :param also: what else.
     :param address: where what comes out of the job is found, if it has a page of its own.
     :param outcome: what the result says in words.
     """
 
+    needs = frozenset(one for one in (permission, also) if one)
+
     def register(function: Function) -> Function:
-        KINDS[name] = Kind(name, label, function, permission, address, outcome)
+        KINDS[name] = Kind(name, label, function, needs, address, outcome)
         return function
 
     return register

@@ -22,10 +22,12 @@ def staff(request: HttpRequest) -> dict[str, Any]:
     help_url         the help, for who has a role; else nothing
     support_contact  whom to ask; empty if the operator named nobody
     """
-    access = _access(request)
+    # A request that is refused at the door (a foreign Host) has nobody yet, but a page.
+    user = getattr(request, "user", None)
+    access = _access(request, user)
     project = getattr(request, "project", None)
-    if project is None and isinstance(request.user, StaffMember):
-        project = access.chosen(request.user.last_project_id)
+    if project is None and isinstance(user, StaffMember):
+        project = access.chosen(user.last_project_id)
     permissions = access.permissions_on(project) if project else NOTHING
     return {
         "nav": menu_for(request, permissions),
@@ -37,11 +39,11 @@ def staff(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _access(request: HttpRequest) -> Access:
+def _access(request: HttpRequest, user: object) -> Access:
     """Return what a page has read already, or on a page without a project read it."""
     known = getattr(request, "access", None)
     if isinstance(known, Access):
         return known
-    if isinstance(request.user, StaffMember):
-        return access_of(request.user)
+    if isinstance(user, StaffMember):
+        return access_of(user)
     return Access(projects=(), permissions={})

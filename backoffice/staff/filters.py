@@ -35,7 +35,7 @@ class RegisterFilter(django_filters.FilterSet):
 
     class Meta:
         fields: tuple[str, ...] = ()  # Every filter is written out.
-        form = RegisterFilterForm
+        form: type[StrictFilterForm] = RegisterFilterForm
 
     by_identity: ClassVar[frozenset[str]] = frozenset()
     """Filters that tell who somebody is: absent for readers who may not see that."""
@@ -48,6 +48,9 @@ class RegisterFilter(django_filters.FilterSet):
         if not sees_identity:
             for name in self.by_identity:
                 del self.filters[name]
+        for one in self.filters.values():
+            # Nothing here joins to many; and DISTINCT would add what a file is ordered by to it.
+            one.distinct = False
         self.offer_choices()
         # "from" is no name in Python.
         self._add("from", DayFilter(label=_("From"), method=self.since))

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -46,6 +46,12 @@ class StaffPage(View):
     change_needs_proof: ClassVar[bool] = False
     """Whether a change asks for a recent proof, though its permission does not."""
 
+    proof_comes_first: ClassVar[bool] = False
+    """
+    Whether even reading asks for a recent proof: a page on which secrets are typed, which a
+    question after the form would carry through its own page.
+    """
+
     proof_required: ClassVar[bool] = True
     """Whether a grave permission asks for a fresh proof here: where it is used, not listed."""
 
@@ -71,8 +77,10 @@ class StaffPage(View):
             if permission not in self.permissions:
                 self._refuse(permission)
         is_grave = self.change_needs_proof and request.method not in SAFE_METHODS
-        is_grave |= self.proof_required and bool(needed & STEP_UP)
+        is_grave |= self.proof_comes_first or (self.proof_required and bool(needed & STEP_UP))
         if is_grave and not is_proved(request.session, self.now):
+            if self.proof_comes_first and request.method not in SAFE_METHODS:
+                return HttpResponseRedirect(request.get_full_path())
             question = ask_or_accept(request, now=self.now)
             if question is not None:
                 return question

@@ -22,6 +22,11 @@ from appstoreserverlibrary.signed_data_verifier import (
     VerificationException,
     VerificationStatus,
 )
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import NameOID
 from django.conf import settings
 
 from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
@@ -90,6 +95,43 @@ class AppleSecrets:
     @property
     def environment(self) -> Environment:
         return Environment.PRODUCTION if self.is_live else Environment.SANDBOX
+
+
+def check_private_key(text: str) -> None:
+    """
+    Let pass a key as the App Store gives it (.p8).
+
+    :raises ValueError: if it is anything else.
+    """
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("This is no private key.") from error
+    is_theirs = isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
+    if not is_theirs:
+        raise ValueError("This is a private key of another kind.")
+
+
+def root_certificate(content: bytes) -> bytes:
+    """
+    Return a root certificate in DER, whichever of the two forms it comes in.
+
+    :raises ValueError: if it is none: no certificate at all, or one that others vouch for.
+    """
+    is_pem = content.startswith(b"-----")
+    read = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
+    certificate = read(content)
+    if certificate.issuer != certificate.subject:
+        raise ValueError("Others vouch for this certificate: it is no root.")
+    return certificate.public_bytes(Encoding.DER)
+
+
+def certificate_name(der: bytes) -> str:
+    """Return what a certificate calls itself, and until when it holds."""
+    certificate = x509.load_der_x509_certificate(der)
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    name = str(names[0].value) if names else certificate.subject.rfc4514_string()
+    return f"{name} ({certificate.not_valid_after_utc:%Y-%m-%d})"
 
 
 # --- What comes by itself ------------------------------------------------------------------

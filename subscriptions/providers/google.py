@@ -44,6 +44,10 @@ from subscriptions.providers.reports import (
 
 SCOPE: Final = "https://www.googleapis.com/auth/androidpublisher"
 ISSUERS: Final = frozenset({"accounts.google.com", "https://accounts.google.com"})
+# Where a service account proves itself; a key file may name nothing else.
+TOKEN_ADDRESSES: Final = frozenset(
+    {"https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token"}
+)
 TIMEOUT_SECONDS: Final = (5, 15)
 # Google changes the keys that sign its tokens every few days.
 CERTIFICATES_SECONDS: Final = 3600
@@ -181,6 +185,24 @@ def _type_of(kind: str, part: Mapping[str, Any]) -> str:
 
 
 # --- What is asked for ---------------------------------------------------------------------
+
+
+def key_id_of(service_account_json: str) -> str:
+    """
+    Return the id of a service account's key.
+
+    :raises ValueError: if it is not the file that Google gives, or would prove itself to
+        anybody but Google.
+    """
+    try:
+        key = json.loads(service_account_json)
+        service_account.Credentials.from_service_account_info(key)  # type: ignore[no-untyped-call]
+        key_id, address = str(key["private_key_id"]), str(key["token_uri"])
+    except UNREADABLE as error:
+        raise ValueError("This is no key of a service account.") from error
+    if address not in TOKEN_ADDRESSES and not address.startswith(f"{settings.GOOGLE_API_BASE}/"):
+        raise ValueError("The key would be shown to somebody else than Google.")
+    return key_id
 
 
 @cache

@@ -101,6 +101,11 @@ class SubscriptionReport:
     cancel_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_reason: str = ""
+    user: str = ""
+    """The public id that the platform left with it, if it did."""
+    email: str = ""
+    offer: str = ""
+    """The platform's id of the offer, if it left that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,12 @@ class PurchaseReport:
     purchased_at: datetime
     products: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    user: str = ""
+    """The public id that the platform left with it, if it did."""
+    email: str = ""
+    """Where the receipt went, of a payment without customer."""
+    offer: str = ""
+    """The platform's id of the offer, if it left that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,8 @@ class Found:
     purchases: tuple[PurchaseReport, ...] = ()
     is_live: bool | None = None
     """None where only the event tells."""
+    nothing_because: str = "nothing-paid"
+    """Why nothing was found, if so: a word of `subscriptions.webhooks.REASONS`."""
 
 
 class Gateway(Protocol):

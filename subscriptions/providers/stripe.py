@@ -1,24 +1,21 @@
 """
-Stripe: the one module that speaks to it, and that knows the shapes of its objects.
+Stripe: the one module that speaks to it.
 
-Shapes are those of the API version of the `stripe` package: a subscription's period stands on
-its items, an invoice names its subscription under `parent`, payments hang on the invoice.
+What its objects say is read by `subscriptions.providers.stripe_objects`.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
 
 import stripe
 from django.conf import settings
 
-from backoffice.core.instants import FIRST_INSTANT, LAST_INSTANT
-from backoffice.core.money import CODE_LENGTH, decimals
-from subscriptions.models import ProviderEvent, Purchase, StopReason, Subscription
+from subscriptions.models import ProviderEvent, StopReason
 from subscriptions.providers.reports import (
     ActRefused,
     BodyRefused,
@@ -34,6 +31,27 @@ from subscriptions.providers.reports import (
     SubscriptionReport,
     Unreachable,
 )
+from subscriptions.providers.stripe_objects import (
+    LONGEST_ID,
+    LOSING_DISPUTES,
+    UNREADABLE,
+    customer_report,
+    ended_by,
+    free_session_report,
+    id_of,
+    instant_of,
+    names_a_sale,
+    paid_at,
+    payment_report,
+    plain,
+    purchase_report,
+    refundable_charge,
+    sale_of_session,
+    subscription_of,
+    subscription_report,
+    was_given_back,
+    was_paid,
+)
 
 # The package asks again after a lost connection or an error of Stripe's, with the same
 # idempotency key.
@@ -42,32 +60,17 @@ TIMEOUT_SECONDS: Final = (5, 15)
 PAGE_SIZE: Final = 100
 # A signature made longer ago is refused, as Stripe advises.
 SIGNATURE_SECONDS: Final = 300
-LONGEST_ID: Final = 255
 LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 TEST_KEYS: Final = ("sk_test_", "rk_test_")
+# What stands for the customer, where a payment or a session of Checkout has none.
+WITHOUT_CUSTOMER: Final = ("pi_", "cs_")
+# Subscriptions whose first payment never came.
+NEVER_PAID: Final = frozenset({"incomplete", "incomplete_expired"})
 
-_Status = Subscription.Status
 _Subject = ProviderEvent.Subject
-
-# --- What Stripe's words are in ours -------------------------------------------------------
-
-STATUSES: Final[Mapping[str, Subscription.Status]] = {
-    "trialing": _Status.TRIALING,
-    "active": _Status.ACTIVE,
-    "past_due": _Status.PAST_DUE,
-    "canceled": _Status.CANCELED,
-    "unpaid": _Status.UNPAID,
-    "paused": _Status.PAUSED,
-    "incomplete": _Status.INCOMPLETE,
-    "incomplete_expired": _Status.INCOMPLETE_EXPIRED,
-}
-REASONS: Final[Mapping[str, StopReason]] = {
-    "cancellation_requested": StopReason.ASKED,
-    "payment_failed": StopReason.NOT_PAID,
-    "payment_disputed": StopReason.DISPUTED,
-}
-# Disputes that took the money, or may.
-LOSING_DISPUTES: Final = frozenset({"needs_response", "under_review", "lost"})
+ListKind = Literal[
+    "customers", "subscriptions", "invoices", "sessions", "payments", "refunds", "disputes"
+]
 
 # By the beginning of the event's type; the longest that fits counts.
 SUBJECTS: Final[Mapping[str, ProviderEvent.Subject]] = {
@@ -75,25 +78,14 @@ SUBJECTS: Final[Mapping[str, ProviderEvent.Subject]] = {
     "customer.updated": _Subject.CUSTOMER,
     "customer.subscription.": _Subject.SUBSCRIPTION,
     "invoice.": _Subject.INVOICE,
+    "payment_intent.succeeded": _Subject.PURCHASE,
+    "checkout.session.completed": _Subject.PURCHASE,
+    "checkout.session.async_payment_": _Subject.PURCHASE,
     "charge.refunded": _Subject.CHARGE,
     "charge.refund.": _Subject.CHARGE,
     "charge.dispute.": _Subject.CHARGE,
     "refund.": _Subject.CHARGE,
 }
-
-# Currencies whose amounts Stripe writes with other decimals than ISO 4217 has.
-DECIMALS: Final = {"ISK": 2, "UGX": 2, "MGA": 0}
-
-
-# What reading an object of another shape than expected ends in.
-UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    InvalidOperation,
-)
 
 # --- What comes by itself ------------------------------------------------------------------
 
@@ -137,13 +129,13 @@ def read_event(body: bytes) -> EventReport:
             raise BodyRefused
         kind, subject = _subject_of(str(event["type"]), payload)
         return EventReport(
-            event_id=_id(event["id"]),
-            type=_plain(str(event["type"]))[:100],
+            event_id=id_of(event["id"]),
+            type=plain(str(event["type"]))[:100],
             subject_kind=kind,
             subject=subject,
-            happened_at=_instant(event["created"]),
+            happened_at=instant_of(event["created"]),
             is_live=bool(event["livemode"]),
-            account=_plain(str(event.get("account") or ""))[:LONGEST_ID],
+            account=plain(str(event.get("account") or ""))[:LONGEST_ID],
         )
     except (*UNREADABLE, RecursionError) as error:
         raise BodyRefused from error
@@ -153,26 +145,33 @@ def _subject_of(type_: str, payload: Mapping[str, Any]) -> tuple[str, str]:
     """Return which object the event is about, and its id; twice nothing if it changes nothing."""
     fitting = [prefix for prefix in SUBJECTS if type_.startswith(prefix)]
     kind = SUBJECTS[max(fitting, key=len)] if fitting else _Subject.NONE
+    if type_.startswith("checkout.") and kind:
+        return _subject_of_session(payload)
     if kind == _Subject.INVOICE:
-        subscription = _subscription_of_invoice(payload)
+        subscription = subscription_of(payload)
         if subscription:
             return _Subject.SUBSCRIPTION, subscription
     elif kind == _Subject.CHARGE and not type_.startswith("charge.refunded"):
-        return (kind, _id(payload["charge"])) if payload.get("charge") else ("", "")
+        return (kind, id_of(payload["charge"])) if payload.get("charge") else ("", "")
     if kind == _Subject.NONE or not payload.get("id"):
         return _Subject.NONE, ""
-    return kind, _id(payload["id"])
+    return kind, id_of(payload["id"])
 
 
-def _subscription_of_invoice(invoice: Mapping[str, Any]) -> str:
-    """Return the id of the invoice's subscription, where today's or an older version has it."""
-    parent = invoice.get("parent") or {}
-    details = parent.get("subscription_details") or {}
-    named = details.get("subscription") or invoice.get("subscription")
-    return _id(named) if named else ""
+def _subject_of_session(session: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a session of Checkout led to: one name for it, whichever event tells."""
+    if session["mode"] == "subscription" and session.get("subscription"):
+        return _Subject.SUBSCRIPTION, id_of(session["subscription"])
+    sale = sale_of_session(session)
+    return (_Subject.PURCHASE, sale) if sale else (_Subject.NONE, "")
 
 
 # --- What is asked for ---------------------------------------------------------------------
+
+
+def _all(page: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a list, over all its pages."""
+    return (row.to_dict() for row in page.auto_paging_iter())
 
 
 @cache
@@ -200,17 +199,24 @@ class StripeGateway:
             _Subject.SUBSCRIPTION: self._subscription,
             _Subject.INVOICE: self._invoice,
             _Subject.CHARGE: self._charge,
+            _Subject.PURCHASE: self._sale,
         }
-        return ask[kind](reference)
+        with _asking():
+            return ask[kind](reference)
 
     def customer(self, reference: str) -> CustomerReport:
         with _asking():
-            found = self._client.v1.customers.retrieve(reference).to_dict()
-        return customer_report(found)
+            if not reference.startswith(WITHOUT_CUSTOMER):
+                return customer_report(self._client.v1.customers.retrieve(reference).to_dict())
+            for sold in self._sale(reference).purchases:
+                return CustomerReport(reference, sold.user, sold.email)
+        raise NotFound
 
     def of_customer(self, reference: str) -> Found:
         with _asking():
-            page = self._client.v1.subscriptions.list(
+            if reference.startswith(WITHOUT_CUSTOMER):
+                return self._sale(reference)
+            subscriptions = self._client.v1.subscriptions.list(
                 {
                     "customer": reference,
                     "status": "all",
@@ -218,109 +224,245 @@ class StripeGateway:
                     "expand": ["data.latest_invoice"],
                 }
             )
-            subscriptions = tuple(
-                subscription_report(row.to_dict()) for row in page.auto_paging_iter()
-            )
             invoices = self._client.v1.invoices.list(
                 {"customer": reference, "status": "paid", "limit": PAGE_SIZE}
             )
-            single = [
-                row
-                for row in (found.to_dict() for found in invoices.auto_paging_iter())
-                if not _subscription_of_invoice(row)
-            ]
-            purchases = tuple(self._purchase(invoice) for invoice in single)
-        return Found(subscriptions=subscriptions, purchases=purchases)
+            sold = [self._purchase(row) for row in _all(invoices) if not subscription_of(row)]
+            for sale in self._sales_of(reference):
+                sold += self._sale(sale).purchases
+            return Found(
+                subscriptions=tuple(map(self._as_paid, _all(subscriptions))),
+                # One with an invoice is found twice.
+                purchases=tuple({row.reference: row for row in sold}.values()),
+            )
 
     def first_payment_of(self, reference: str) -> datetime | None:
         with _asking():
             page = self._client.v1.invoices.list(
                 {"subscription": reference, "status": "paid", "limit": PAGE_SIZE}
             )
-            paid = [paid_at(row.to_dict()) for row in page.auto_paging_iter()]
-        return min((instant for instant in paid if instant), default=None)
+            paid = map(paid_at, _all(page))
+            return min((instant for instant in paid if instant), default=None)
+
+    def as_paid(self, subscription: Mapping[str, Any]) -> SubscriptionReport:
+        """Return the subscription of a list, ended if its latest payment was taken back."""
+        with _asking():
+            return self._as_paid(subscription)
 
     def _subscription(self, reference: str) -> Found:
-        with _asking():
-            found = self._client.v1.subscriptions.retrieve(
-                reference, {"expand": ["latest_invoice"]}
-            ).to_dict()
-            return Found(subscriptions=(subscription_report(found),))
+        found = self._client.v1.subscriptions.retrieve(reference, {"expand": ["latest_invoice"]})
+        return Found(subscriptions=(self._as_paid(found.to_dict()),))
+
+    def _as_paid(self, subscription: Mapping[str, Any]) -> SubscriptionReport:
+        """
+        Return the subscription, ended if its latest payment was given back or disputed.
+
+        For Stripe it goes on then; the next payment opens it again.
+        """
+        report = subscription_report(subscription)
+        invoice = self._last_paid(subscription)
+        taken_back = self._taken_back(invoice) if invoice and invoice["amount_paid"] else None
+        report = ended_by(report, *taken_back) if taken_back else report
+        if invoice and invoice["billing_reason"] == "subscription_create":
+            report = replace(report, first_paid_at=paid_at(invoice))
+        return report
+
+    def _last_paid(self, subscription: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        latest = subscription["latest_invoice"]
+        if latest is None or subscription["status"] in NEVER_PAID:
+            return None
+        if isinstance(latest, Mapping) and was_paid(latest):
+            return latest
+        page = self._client.v1.invoices.list(
+            {"subscription": id_of(subscription["id"]), "status": "paid", "limit": 1}
+        )
+        return next(iter(page.to_dict()["data"]), None)
 
     def _invoice(self, reference: str) -> Found:
-        with _asking():
-            invoice = self._client.v1.invoices.retrieve(reference).to_dict()
-            subscription = _subscription_of_invoice(invoice)
-            if subscription:
-                return self._subscription(subscription)
-            return Found(purchases=(self._purchase(invoice),)) if was_paid(invoice) else Found()
+        invoice = self._client.v1.invoices.retrieve(reference).to_dict()
+        subscription = subscription_of(invoice)
+        if subscription:
+            return self._subscription(subscription)
+        return Found(purchases=(self._purchase(invoice),)) if was_paid(invoice) else Found()
 
     def _charge(self, reference: str) -> Found:
-        """Return what the charge paid for, found through the payments of invoices."""
-        with _asking():
-            charge = self._client.v1.charges.retrieve(reference).to_dict()
-            if not charge["payment_intent"]:
-                return Found()
-            payments = self._client.v1.invoice_payments.list(
-                {
-                    "payment": {
-                        "type": "payment_intent",
-                        "payment_intent": _id(charge["payment_intent"]),
-                    }
-                }
-            ).to_dict()["data"]
-            founds = [self._invoice(_id(payment["invoice"])) for payment in payments]
-        return Found(
-            subscriptions=tuple(row for found in founds for row in found.subscriptions),
-            purchases=tuple(row for found in founds for row in found.purchases),
+        """Return what the charge paid for."""
+        charge = self._client.v1.charges.retrieve(reference).to_dict()
+        return self._sale(id_of(charge["payment_intent"])) if charge["payment_intent"] else Found()
+
+    # What was paid once
+
+    def _sale(self, reference: str) -> Found:
+        """
+        Return what a payment, a session of Checkout or an invoice sold.
+
+        A payment that neither an invoice nor Checkout asked for, and that names no sale, belongs
+        to some other business of the account.
+        """
+        if reference.startswith("in_"):
+            return self._invoice(reference)
+        if reference.startswith("cs_"):
+            return self._session(reference)
+        intent = self._client.v1.payment_intents.retrieve(
+            reference, {"expand": ["latest_charge"]}
+        ).to_dict()
+        if intent["status"] != "succeeded":
+            return Found()
+        if invoices := self._invoices_of(reference):
+            founds = [self._invoice(id_) for id_ in invoices]
+            return Found(
+                subscriptions=tuple(row for found in founds for row in found.subscriptions),
+                purchases=tuple(row for found in founds for row in found.purchases),
+            )
+        sessions = self._sessions_of(reference)
+        if not sessions and not names_a_sale(intent):
+            return Found(nothing_because="not-ours")
+        charge = self._expanded_charge(intent["latest_charge"])
+        is_undone = self._is_undone(charge)
+        return Found(purchases=(payment_report(intent, charge, sessions, is_undone=is_undone),))
+
+    def _session(self, reference: str) -> Found:
+        session = self._client.v1.checkout.sessions.retrieve(
+            reference, {"expand": ["line_items"]}
+        ).to_dict()
+        if session["payment_intent"]:
+            return self._sale(id_of(session["payment_intent"]))
+        if session["invoice"]:
+            return self._invoice(id_of(session["invoice"]))
+        is_free = session["payment_status"] == "no_payment_required"
+        is_done = session["mode"] == "payment" and session["status"] == "complete"
+        # Where an invoice follows, its own event brings it.
+        waits = bool((session["invoice_creation"] or {}).get("enabled"))
+        if not is_free or not is_done or waits:
+            return Found()
+        return Found(purchases=(free_session_report(session),))
+
+    def _sessions_of(self, intent: str) -> list[Mapping[str, Any]]:
+        """Return the sessions of Checkout that led to the payment: one, or none."""
+        page = self._client.v1.checkout.sessions.list(
+            {"payment_intent": intent, "expand": ["data.line_items"]}
         )
+        return list(page.to_dict()["data"])
+
+    def _invoices_of(self, intent: str) -> list[str]:
+        payments = self._client.v1.invoice_payments.list(
+            {"payment": {"type": "payment_intent", "payment_intent": intent}}
+        )
+        return [id_of(payment["invoice"]) for payment in payments.to_dict()["data"]]
+
+    def _sales_of(self, customer: str) -> list[str]:
+        """Return the payments and sessions of a customer that may have sold something."""
+        sessions = self._client.v1.checkout.sessions.list(
+            {"customer": customer, "status": "complete", "limit": PAGE_SIZE}
+        )
+        intents = self._client.v1.payment_intents.list({"customer": customer, "limit": PAGE_SIZE})
+        sales = [sale for row in _all(sessions) if (sale := sale_of_session(row))]
+        sales += [id_of(row["id"]) for row in _all(intents) if names_a_sale(row)]
+        return list(dict.fromkeys(sales))
 
     def _purchase(self, invoice: Mapping[str, Any]) -> PurchaseReport:
-        charges = list(self._charges_of(_id(invoice["id"])))
-        is_undone = bool(charges) and all(self._is_undone(charge) for charge in charges)
-        return purchase_report(invoice, is_undone=is_undone)
+        """
+        Return the single payment of a paid invoice.
 
-    def _charges_of(self, invoice: str) -> Iterator[dict[str, Any]]:
+        It is named by the payment, which is there before an invoice of Checkout's is.
+        """
+        reference = id_of(invoice["id"])
+        charges = list(self._charges_of(reference))
+        is_undone = bool(charges) and all(map(self._is_undone, charges))
+        intents = {str(charge["payment_intent"] or "") for charge in charges}
+        name = intents.pop() if len(intents) == 1 else ""
+        return purchase_report(invoice, reference=name or reference, is_undone=is_undone)
+
+    # Whether the money stayed
+
+    def _taken_back(self, invoice: Mapping[str, Any]) -> tuple[datetime, StopReason] | None:
+        """Return when and how all that was paid for the invoice was taken back, if it was."""
+        try:
+            charges = list(self._charges_of(id_of(invoice["id"])))
+        except NotFound:
+            return None
+        losses = [self._loss_of(charge) for charge in charges]
+        known = [loss for loss in losses if loss]
+        return max(known) if known and len(known) == len(losses) else None
+
+    def _loss_of(self, charge: Mapping[str, Any]) -> tuple[datetime, StopReason] | None:
+        if charge["refunded"]:
+            refunds = self._client.v1.refunds.list(
+                {"charge": id_of(charge["id"]), "limit": PAGE_SIZE}
+            )
+            made = [instant_of(row["created"]) for row in _all(refunds) if was_given_back(row)]
+            if not made:
+                raise ProviderTrouble
+            return max(made), StopReason.REFUNDED
+        instants = [instant_of(dispute["created"]) for dispute in self._lost(charge)]
+        return (min(instants), StopReason.DISPUTED) if instants else None
+
+    def _is_undone(self, charge: Mapping[str, Any]) -> bool:
+        return bool(charge["refunded"] or self._lost(charge))
+
+    def _lost(self, charge: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Return the disputes that took the money of the charge, or may."""
+        if not charge["disputed"]:
+            return []
+        disputes = self._client.v1.disputes.list({"charge": id_of(charge["id"])})
+        return [row for row in disputes.to_dict()["data"] if row["status"] in LOSING_DISPUTES]
+
+    def _charges_of(self, invoice: str) -> Iterator[Mapping[str, Any]]:
         """Yield the charges that paid the invoice."""
         payments = self._client.v1.invoice_payments.list(
-            {"invoice": invoice, "status": "paid"}
+            {
+                "invoice": invoice,
+                "status": "paid",
+                "expand": ["data.payment.payment_intent.latest_charge"],
+            }
         ).to_dict()["data"]
         for payment in payments:
             how = payment["payment"]
             charge = how.get("charge")
             if how["type"] == "payment_intent":
-                intent = self._client.v1.payment_intents.retrieve(_id(how["payment_intent"]))
-                charge = intent.to_dict()["latest_charge"]
+                charge = self._expanded_intent(how["payment_intent"])["latest_charge"]
             if charge:
-                yield self._client.v1.charges.retrieve(_id(charge)).to_dict()
+                yield self._expanded_charge(charge)
 
-    def _is_undone(self, charge: Mapping[str, Any]) -> bool:
-        if charge["refunded"] or not charge["disputed"]:
-            return bool(charge["refunded"])
-        disputes = self._client.v1.disputes.list({"charge": _id(charge["id"])}).to_dict()["data"]
-        return any(dispute["status"] in LOSING_DISPUTES for dispute in disputes)
+    def _expanded_intent(self, intent: Any) -> Mapping[str, Any]:
+        if isinstance(intent, Mapping):
+            return intent
+        asked: Any = {"expand": ["latest_charge"]}
+        return self._client.v1.payment_intents.retrieve(id_of(intent), asked).to_dict()
+
+    def _expanded_charge(self, charge: Any) -> Mapping[str, Any]:
+        if isinstance(charge, Mapping):
+            return charge
+        return self._client.v1.charges.retrieve(id_of(charge)).to_dict()
 
     # Lists, a page at a time
 
-    def page_of(
-        self, kind: Literal["customers", "subscriptions", "invoices"], *, after: str
-    ) -> tuple[list[dict[str, Any]], bool]:
+    def page_of(self, kind: ListKind, *, after: str) -> tuple[list[dict[str, Any]], bool]:
         """
         Return the objects that follow the one of the id, newest first, and whether more do.
 
         :raises NotFound: if the object to go on from is gone.
         :raises ProviderTrouble: if Stripe does not answer as it should.
         """
-        narrowed: dict[str, dict[str, Any]] = {
-            "customers": {},
-            "subscriptions": {"status": "all", "expand": ["data.latest_invoice"]},
-            "invoices": {"status": "paid"},
+        v1 = self._client.v1
+        lists: dict[ListKind, tuple[Any, dict[str, Any]]] = {
+            "customers": (v1.customers, {}),
+            "subscriptions": (
+                v1.subscriptions,
+                {"status": "all", "expand": ["data.latest_invoice"]},
+            ),
+            "invoices": (v1.invoices, {"status": "paid"}),
+            "sessions": (v1.checkout.sessions, {"status": "complete"}),
+            "payments": (v1.payment_intents, {}),
+            "refunds": (v1.refunds, {"expand": ["data.charge"]}),
+            "disputes": (v1.disputes, {}),
         }
-        asked: Any = {"limit": PAGE_SIZE, **narrowed[kind]}
+        service, narrowed = lists[kind]
+        asked: Any = {"limit": PAGE_SIZE, **narrowed}
         if after:
             asked["starting_after"] = after
         with _asking():
-            page = getattr(self._client.v1, kind).list(asked).to_dict()
+            page = service.list(asked).to_dict()
             return list(page["data"]), bool(page["has_more"])
 
     def purchase_of(self, invoice: Mapping[str, Any]) -> PurchaseReport:
@@ -357,26 +499,32 @@ class StripeGateway:
 
     def refundable(self, reference: str) -> dict[str, Any] | None:
         """
-        Return the latest payment of the subscription or single invoice that can be given back.
+        Return the latest payment of the subscription or purchase that can be given back.
 
         `charge`, `amount_minor` (what is left of it), `currency`, `paid_at`, `card` (brand and
         last four digits); none if there is none.
         """
         with _asking():
-            for invoice in self._paid_invoices(reference):
-                for charge in self._charges_of(invoice):
+            for invoice in self._payments_of(reference):
+                for charge in invoice:
                     left = charge["amount_captured"] - charge["amount_refunded"]
                     if left > 0 and not charge["disputed"]:
-                        return _refundable(charge, left)
+                        return refundable_charge(charge, left)
         return None
 
-    def _paid_invoices(self, reference: str) -> list[str]:
-        if reference.startswith("in_"):
-            return [reference]
-        page = self._client.v1.invoices.list(
-            {"subscription": reference, "status": "paid", "limit": 3}
-        )
-        return [_id(row["id"]) for row in page.to_dict()["data"]]
+    def _payments_of(self, reference: str) -> Iterator[Iterable[Mapping[str, Any]]]:
+        """Yield the charges of each payment, the latest payment first."""
+        if reference.startswith("pi_"):
+            charge = self._expanded_intent(reference)["latest_charge"]
+            yield [self._expanded_charge(charge)] if charge else []
+        elif reference.startswith("in_"):
+            yield self._charges_of(reference)
+        elif reference.startswith("sub_"):
+            page = self._client.v1.invoices.list(
+                {"subscription": reference, "status": "paid", "limit": 3}
+            )
+            for row in page.to_dict()["data"]:
+                yield self._charges_of(id_of(row["id"]))
 
     def refund(self, charge: str, *, key: str) -> None:
         """Give back what is left of the charge; arguments and errors as in `cancel`."""
@@ -384,167 +532,6 @@ class StripeGateway:
             self._client.v1.refunds.create(
                 {"charge": charge, "reason": "requested_by_customer"}, {"idempotency_key": key}
             )
-
-
-# --- Objects in our words ------------------------------------------------------------------
-
-
-def customer_report(customer: Mapping[str, Any]) -> CustomerReport:
-    """Return whom Stripe charges; a deleted customer has neither user nor address."""
-    metadata = customer.get("metadata") or {}
-    return CustomerReport(
-        reference=_id(customer["id"]),
-        user=str(metadata.get("user") or "")[:LONGEST_ID],
-        email=str(customer.get("email") or ""),
-    )
-
-
-def subscription_report(found: Mapping[str, Any]) -> SubscriptionReport:
-    """
-    Return the subscription in our words.
-
-    :raises ProviderTrouble: for a state that is not known here: nothing is guessed.
-    """
-    status = STATUSES.get(found["status"])
-    if status is None:
-        raise ProviderTrouble("unknown-state")
-    items = found["items"]["data"]
-    period_end = min((_instant(item["current_period_end"]) for item in items), default=None)
-    currency = _currency(found["currency"])
-    cancel_at = _maybe(found["cancel_at"])
-    if cancel_at is None and found["cancel_at_period_end"]:
-        cancel_at = period_end
-    started_at, trial_end = _instant(found["start_date"]), _maybe(found["trial_end"])
-    return SubscriptionReport(
-        reference=_id(found["id"]),
-        customer=_id(found["customer"]),
-        status=status,
-        price_minor=sum(_price(item, currency) for item in items),
-        currency=currency,
-        started_at=started_at,
-        products=tuple(_id(item["price"]["id"]) for item in items),
-        current_period_end=period_end,
-        past_due_since=_late_since(found) if status == _Status.PAST_DUE else None,
-        trial_ends_at=trial_end if trial_end and trial_end > started_at else None,
-        cancel_at=cancel_at,
-        ended_at=_maybe(found["ended_at"]),
-        cancel_reason=_reason(found),
-    )
-
-
-def purchase_report(invoice: Mapping[str, Any], *, is_undone: bool) -> PurchaseReport:
-    """Return the single payment of a paid invoice, given back or disputed if `is_undone`."""
-    currency = _currency(invoice["currency"])
-    status = Purchase.Status.CANCELLED if is_undone else Purchase.Status.ACTIVE
-    prices = (_price_of_line(line) for line in invoice["lines"]["data"])
-    return PurchaseReport(
-        reference=_id(invoice["id"]),
-        customer=_id(invoice["customer"]),
-        status=status,
-        price_minor=_minor(invoice["amount_paid"], currency),
-        currency=currency,
-        purchased_at=_maybe(invoice["status_transitions"]["paid_at"])
-        or _instant(invoice["created"]),
-        products=tuple(price for price in prices if price),
-    )
-
-
-def was_paid(invoice: Mapping[str, Any]) -> bool:
-    return bool(invoice["status"] == "paid")
-
-
-def paid_at(invoice: Mapping[str, Any]) -> datetime | None:
-    """Return when money came for the invoice; none for one that was free."""
-    if not was_paid(invoice) or not invoice["amount_paid"]:
-        return None
-    return _maybe(invoice["status_transitions"]["paid_at"])
-
-
-def subscription_of(invoice: Mapping[str, Any]) -> str:
-    """Return the id of the subscription that the invoice is for; empty for a single payment."""
-    return _subscription_of_invoice(invoice)
-
-
-def _late_since(subscription: Mapping[str, Any]) -> datetime | None:
-    invoice = subscription["latest_invoice"]
-    if not isinstance(invoice, Mapping):
-        return None
-    return _maybe(invoice["status_transitions"]["finalized_at"])
-
-
-def _reason(subscription: Mapping[str, Any]) -> str:
-    """Return why it stops, as "asked" or "asked: too_expensive"; the comment stays with Stripe."""
-    details = subscription["cancellation_details"] or {}
-    reason = REASONS.get(details.get("reason") or "")
-    feedback = details.get("feedback")
-    if reason is None:
-        return ""
-    return f"{reason}: {_plain(str(feedback))[:50]}" if feedback else str(reason)
-
-
-def _refundable(charge: Mapping[str, Any], left: int) -> dict[str, Any]:
-    currency = _currency(charge["currency"])
-    card = (charge["payment_method_details"] or {}).get("card") or {}
-    shown = f"{card['brand']} •••• {card['last4']}" if card.get("last4") else ""
-    return {
-        "charge": _id(charge["id"]),
-        "amount_minor": _minor(left, currency),
-        "currency": currency,
-        "paid_at": _instant(charge["created"]),
-        "card": shown,
-    }
-
-
-def _price(item: Mapping[str, Any], currency: str) -> int:
-    price = item["price"]
-    amount = price["unit_amount"]
-    if amount is None:
-        # Parts of a cent, or tiers, whose price is on the invoice alone.
-        amount = Decimal(price["unit_amount_decimal"] or 0)
-    return _minor(int(amount * item.get("quantity", 1)), currency)
-
-
-def _price_of_line(line: Mapping[str, Any]) -> str:
-    pricing = line["pricing"] or {}
-    return str((pricing.get("price_details") or {}).get("price") or "")
-
-
-def _minor(amount: int, currency: str) -> int:
-    """Return the amount in the minor units that ISO 4217 gives the currency."""
-    shift = decimals(currency) - DECIMALS.get(currency, decimals(currency))
-    return int(amount * 10**shift if shift >= 0 else amount // 10**-shift)
-
-
-def _currency(code: str) -> str:
-    if len(code) != CODE_LENGTH or not code.isascii():
-        raise ValueError("No currency.")
-    return code.upper()
-
-
-def _id(named: Any) -> str:
-    """Return the id of an object that is named or expanded."""
-    if isinstance(named, Mapping):
-        named = named["id"]
-    if not isinstance(named, str) or not 0 < len(named) <= LONGEST_ID or _plain(named) != named:
-        raise ValueError("No id.")
-    return named
-
-
-def _plain(text: str) -> str:
-    return "".join(c for c in text if c.isascii() and c.isprintable())
-
-
-def _maybe(seconds: Any) -> datetime | None:
-    return None if seconds is None else _instant(seconds)
-
-
-def _instant(seconds: Any) -> datetime:
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
-        raise TypeError("No instant.")
-    instant = datetime.fromtimestamp(seconds, UTC)
-    if not FIRST_INSTANT <= instant < LAST_INSTANT:
-        raise ValueError("An instant out of bounds.")
-    return instant
 
 
 # --- What goes wrong -----------------------------------------------------------------------

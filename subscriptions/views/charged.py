@@ -24,6 +24,7 @@ from subscriptions.billing import (
     stop_subscription,
 )
 from subscriptions.models import Provider, Purchase, Subscription
+from subscriptions.views.people import People
 from subscriptions.webhooks import REASONS
 
 
@@ -56,12 +57,20 @@ class ChargedPage(StaffPage):
     def language(self) -> str:
         return get_language() or "en"
 
+    @property
+    def who(self) -> str:
+        """The user, as the reader may see them."""
+        return People(self.may(Permission.USERS_SEE_IDENTITY)).of(self.source.user).name
+
     def get(self, _request: HttpRequest, **_kwargs: Any) -> HttpResponse:
         payment, trouble = self._payment()
         context = {
             "title": self.source.offer.name if self.source.offer else _("Payment"),
             "facts": self.facts(),
             "acts": self.possible_acts(),
+            "who": self.who,
+            "paid_until": self.paid_until,
+            "is_single": self.model is Purchase,
             "payment": payment and self._shown(payment),
             "trouble": trouble,
             "profile_url": self._profile(),
@@ -93,6 +102,11 @@ class ChargedPage(StaffPage):
         amount = money_text(done.amount_minor, done.currency, self.language)
         return _("%(amount)s are refunded.") % {"amount": amount}
 
+    @property
+    def paid_until(self) -> str:
+        """When what was paid runs out; empty for what does not, or where nobody knows."""
+        return ""
+
     def possible_acts(self) -> set[str]:
         """Return what can be done now, refunds left out."""
         return set()
@@ -100,6 +114,7 @@ class ChargedPage(StaffPage):
     def facts(self) -> list[tuple[str, str]]:
         source = self.source
         return [
+            (_("User"), self.who),
             (_("Payment details"), str(Provider(source.provider).label)),
             (_("Reference"), source.reference),
             (_("Status"), str(source.get_status_display())),
@@ -139,12 +154,15 @@ class ChargedSubscription(ChargedPage):
 
     model = Subscription
 
+    @property
+    def paid_until(self) -> str:
+        return self.instant(self.source.cancel_at or self.source.current_period_end)
+
     def possible_acts(self) -> set[str]:
         source = self.source
         if (
             not self.is_charged_by_stripe
             or source.status not in STILL_CHARGED
-            or source.ended_at
             or not self.may(Permission.SUBSCRIPTIONS_CHARGE)
         ):
             return set()

@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django_stubs_ext import StrOrPromise
 
+from backoffice.core.formatting import instant_text, money_text
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
@@ -33,7 +34,7 @@ from subscriptions.giving import (
 from subscriptions.models import FreeCopy, GivenState, Purchase
 from subscriptions.selectors import offers_of
 from subscriptions.views.payments import PaymentRegister
-from subscriptions.views.people import People
+from subscriptions.views.people import People, Person
 
 # The colours of the states, by the names of the badges.
 BADGES = {
@@ -154,6 +155,24 @@ class GivenPage(StaffPage):
     def people(self) -> People:
         return People(self.may(Permission.USERS_SEE_IDENTITY))
 
+    @property
+    def language(self) -> str:
+        return get_language() or "en"
+
+    def access_lost(self, given: FreeCopy | Purchase, state: GivenState, person: Person) -> str:
+        """Say what becomes of whose access when it is taken back."""
+        if state != GivenState.ENABLED:
+            return _("Nobody has access by it yet, and nobody will.")
+        if given.access_end is None:
+            words = _("%(person)s loses this access now; it had no end. Other access stays.")
+            return words % {"person": person.name}
+        words = _(
+            "%(person)s loses this access now; it would have lasted until %(end)s. Other access"
+            " stays."
+        )
+        end = instant_text(given.access_end, self.zone, self.language)
+        return words % {"person": person.name, "end": end}
+
 
 class NewFreeCopy(GivenPage):
     """Send a free copy to an address."""
@@ -238,17 +257,21 @@ class FreeCopyPage(GivenPage):
         return FreeCopyChangeForm(offers=offers_of(self.project.pk), zone=self.zone, **kwargs)
 
     def _page(self, form: FreeCopyChangeForm, *, status: int = 200) -> HttpResponse:
-        state = self.free_copy.given_state(self.now)
+        free_copy = self.free_copy
+        state = free_copy.given_state(self.now)
+        person = self.people.of(free_copy.user, address=free_copy.email_key)
         return self.show(
             form,
             status=status,
             title=_("Free copy"),
             submit_label=_("Save"),
-            person=self.people.of(self.free_copy.user, address=self.free_copy.email_key),
+            person=person,
             state_label=state.label,
             badge=BADGES[state],
             is_over=state == GivenState.DONE,
             waits=state == GivenState.PENDING,
+            revoke_label=_("Take back"),
+            what_it_does=[self.access_lost(free_copy, state, person)],
         )
 
 
@@ -299,15 +322,24 @@ class GiftPage(GivenPage):
         return remind_recipient(gift=self.gift, actor=self.request.user, now=self.now)
 
     def _page(self, form: GiftChangeForm, *, status: int = 200) -> HttpResponse:
-        state = self.gift.given_state(self.now)
+        gift = self.gift
+        state = gift.given_state(self.now)
+        person = self.people.of(gift.recipient, address=gift.recipient_email_key)
+        paid = _("Nothing is paid back here: %(buyer)s paid %(price)s.") % {
+            "buyer": self.people.of(gift.user).name,
+            "price": money_text(gift.price_minor, gift.currency, self.language),
+        }
         return self.show(
             form,
             status=status,
             title=_("Gift"),
             submit_label=_("Save"),
-            person=self.people.of(self.gift.recipient, address=self.gift.recipient_email_key),
+            person=person,
             state_label=state.label,
             badge=BADGES[state],
-            is_over=self.gift.status == Purchase.Status.CANCELLED or state == GivenState.DONE,
+            is_over=gift.status == Purchase.Status.CANCELLED or state == GivenState.DONE,
+            is_without_buyer=gift.user.deleted_at is not None,
             waits=state == GivenState.PENDING,
+            revoke_label=_("Cancel the gift"),
+            what_it_does=[self.access_lost(gift, state, person), paid],
         )

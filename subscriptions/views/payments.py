@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
@@ -13,21 +12,15 @@ from django_stubs_ext import StrOrPromise
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.addresses import pairs_of, with_parameters
-from backoffice.core.columns import FileColumn, chosen, write_columns
 from backoffice.core.formatting import instant_text, money_text, number
-from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
-from backoffice.core.sheets import SheetFile, check_fits
-from backoffice.jobs.views.files import FilePage
+from backoffice.core.sheets import SheetFile
+from backoffice.jobs.making import FilePlan
+from backoffice.jobs.views.files import ListFilePage
 from backoffice.staff.filters import RegisterFilter
 from backoffice.staff.registers import Register
-from subscriptions.exports import purchase_columns, subscription_columns
-from subscriptions.filters import (
-    PurchaseFileFilter,
-    PurchaseFilter,
-    SubscriptionFileFilter,
-    SubscriptionFilter,
-)
+from subscriptions.exports import EXPORT_JOB, PAYMENT_FILES, PaymentFile, payment_plan
+from subscriptions.filters import PurchaseFilter, SubscriptionFilter
 from subscriptions.models import Purchase, Subscription
 from subscriptions.views.people import People
 from users.filters import Viewpoint
@@ -76,52 +69,30 @@ class PaymentRegister(Register):
         return [(label, with_parameters(reverse(name), kept)) for label, name in self.file_names]
 
 
-class PaymentFile(FilePage):
-    """A file of one of the lists, over the same filter; those too long are to be narrowed."""
+class PaymentFilePage(ListFilePage):
+    """A file of one of the lists, over the same filter."""
 
     permission_required = Permission.ANALYTICS_EXPORT
     audit_kind = AuditEvent.Kind.PAYMENTS_EXPORTED
-    filterset_class: ClassVar[type[RegisterFilter]]
-    ordering: ClassVar[Ordering]
+    job = EXPORT_JOB
 
-    def rows(self) -> QuerySet[Any]:
-        """Return every row of the project."""
-        raise NotImplementedError
+    @property
+    def kind(self) -> PaymentFile:
+        return PAYMENT_FILES[self.what]
 
-    def columns(self, viewpoint: Viewpoint) -> list[FileColumn]:
-        """Return the columns of the file."""
-        raise NotImplementedError
+    @property
+    def viewpoint(self) -> Viewpoint:
+        sees_identity = self.may(Permission.USERS_SEE_IDENTITY)
+        return Viewpoint(self.project, self.now, sees_identity=sees_identity)
 
     def check(self) -> None:
         self._asked()
 
-    def make(self) -> HttpResponseBase:
-        asked = self._asked()
-        viewpoint = Viewpoint(
-            self.project, self.now, sees_identity=self.may(Permission.USERS_SEE_IDENTITY)
-        )
-        is_sheet = self.kind_of_file is SheetFile
-        if is_sheet:
-            check_fits(asked.qs.count())
-        rows = asked.qs.order_by(*self.ordering.order_by())
-        values = asked.form.cleaned_data
-        columns = chosen(self.columns(viewpoint), values)
-        made = write_columns(columns, rows, values, zone=self.zone, is_sheet=is_sheet)
-        # An address looked for is personal: the trail tells only that there was one.
-        given = {
-            name: ["given"] if name in asked.by_identity else values
-            for name, values in self.request.GET.lists()
-        }
-        return self.send(made, self.what, {"filter": given})
+    def plan(self) -> FilePlan:
+        return payment_plan(self.kind, self._asked(), self.viewpoint, is_sheet=self.is_sheet)
 
     def _asked(self) -> RegisterFilter:
-        asked = self.filterset_class(
-            self.request.GET,
-            queryset=self.rows(),
-            project=self.project,
-            now=self.now,
-            sees_identity=self.may(Permission.USERS_SEE_IDENTITY),
-        )
+        asked = self.kind.asked(self.request.GET, self.viewpoint)
         self.checked(asked)
         return asked
 
@@ -133,7 +104,7 @@ class SubscriptionList(PaymentRegister):
     """Every subscription, the latest first."""
 
     filterset_class = SubscriptionFilter
-    ordering = Ordering("-started", ("started_at", "pk"), is_descending=True)
+    ordering = PAYMENT_FILES["subscriptions"].ordering
     template_name = "subscriptions/subscription_list.html"
     title = gettext_lazy("Subscriptions")
     file_names = (
@@ -165,19 +136,11 @@ class SubscriptionList(PaymentRegister):
         }
 
 
-class SubscriptionsFile(PaymentFile):
+class SubscriptionsFile(PaymentFilePage):
     """The subscriptions of the list, in its order."""
 
     what = "subscriptions"
     list_name = "subscriptions:list"
-    filterset_class = SubscriptionFileFilter
-    ordering = SubscriptionList.ordering
-
-    def rows(self) -> QuerySet[Subscription]:
-        return Subscription.objects.filter(project=self.project)
-
-    def columns(self, viewpoint: Viewpoint) -> list[FileColumn]:
-        return subscription_columns(viewpoint)
 
 
 class SubscriptionsSheet(SubscriptionsFile):
@@ -190,7 +153,7 @@ class PurchaseList(PaymentRegister):
     """Every pack, rental and gift that was bought, the latest first."""
 
     filterset_class = PurchaseFilter
-    ordering = Ordering("-purchased", ("purchased_at", "pk"), is_descending=True)
+    ordering = PAYMENT_FILES["purchases"].ordering
     template_name = "subscriptions/purchase_list.html"
     title = gettext_lazy("Purchases and rentals")
     file_names = (
@@ -220,19 +183,11 @@ class PurchaseList(PaymentRegister):
         }
 
 
-class PurchasesFile(PaymentFile):
+class PurchasesFile(PaymentFilePage):
     """The purchases of the list, in its order."""
 
     what = "purchases"
     list_name = "subscriptions:purchases"
-    filterset_class = PurchaseFileFilter
-    ordering = PurchaseList.ordering
-
-    def rows(self) -> QuerySet[Purchase]:
-        return Purchase.objects.filter(project=self.project)
-
-    def columns(self, viewpoint: Viewpoint) -> list[FileColumn]:
-        return purchase_columns(viewpoint)
 
 
 class PurchasesSheet(PurchasesFile):

@@ -34,6 +34,16 @@ WHOLE = {
 # --- POST ----------------------------------------------------------------------------------
 
 
+def test_lengths_are_counted_in_characters(api):
+    assert error_of(api.post("/users", {"email": "a@b.example", "first_name": "x" * 151})) == {
+        "code": "invalid",
+        "message": "Some fields are not valid.",
+        "fields": {"first_name": "Write 150 characters at most."},
+    }
+    refused = api.put("/contents/film", {"name": "", "type": "hosted"})
+    assert error_of(refused)["fields"] == {"name": "Write one character at least."}
+
+
 def test_creates_a_user_with_all_fields(api, service, web, settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
     CustomFieldFactory(project=service, key="shoe", type="number")

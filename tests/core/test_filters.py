@@ -46,6 +46,8 @@ def test_what_is_known_is_taken(query):
         ("day=1989-12-31", "Choose a day from 1990 to 2199."),
         ("day=2200-01-01", "Choose a day from 1990 to 2199."),
         ("day=01/02/2026", "Enter a valid date."),
+        ("day=2026-1-1", "Enter a valid date."),
+        ("day=٢٠٢٦-01-01", "Enter a valid date."),
     ],
 )
 def test_what_cannot_be_is_said(query, message):

@@ -94,6 +94,15 @@ def test_machines_get_the_same_as_json(visitor, address, status, code):
     assert response.json()["error"]["code"] == code
 
 
+@pytest.mark.parametrize("address", ["/", "/users/", "/sign-in/", "/api/v1/users"])
+@pytest.mark.parametrize("host", ["evil.test", "a b", "back office/../"])
+def test_a_foreign_host_is_refused(db, address, host):
+    response = Client(raise_request_exception=False).get(address, headers={"host": host})
+
+    assert response.status_code == 400
+    assert host not in response.content.decode()
+
+
 @pytest.mark.parametrize("address", ["/health/live", "/no-such-page/"])
 def test_every_answer_is_guarded_and_kept_by_nobody(client, address):
     headers = client.get(address).headers

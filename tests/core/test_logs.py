@@ -35,7 +35,7 @@ def test_an_address_in_a_message_about_a_request_is_cut_off():
     told = printed(record_of("Not Found: %s", "/users/ada@example.com/", request=HttpRequest()))
 
     assert json.loads(told)["message"] == "Not Found"
-    assert "ada" not in told
+    assert "ada@" not in told
 
 
 def failed_record():
@@ -67,7 +67,7 @@ def test_a_request_leaves_one_line_with_its_number(client, caplog):
 
     [line] = [record for record in caplog.records if record.name == "backoffice.request"]
     assert (line.view, line.method, line.status) == ("health-live", "GET", 200)
-    assert "ada" not in printed(line)
+    assert "ada@" not in printed(line)
     assert len(response["X-Request-Id"]) == 32
     assert current_request_id() == ""
 
@@ -76,4 +76,4 @@ def test_a_request_leaves_one_line_with_its_number(client, caplog):
 def test_an_unknown_address_is_not_repeated_in_the_log(client, caplog, path):
     client.get(path)
 
-    assert "ada" not in "".join(printed(record) for record in caplog.records)
+    assert "ada@" not in "".join(printed(record) for record in caplog.records)

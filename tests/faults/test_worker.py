@@ -75,7 +75,8 @@ def begin(tmp_path):
 
 
 def wait_for(job, state):
-    limit = time.monotonic() + 30
+    # Longer than a silent worker is waited for before another takes over its job.
+    limit = time.monotonic() + 90
     while Job.objects.values_list("state", flat=True).get(pk=job.pk) != state:
         assert time.monotonic() < limit
         time.sleep(0.05)

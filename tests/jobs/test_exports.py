@@ -168,7 +168,7 @@ def test_a_time_that_runs_out_leads_to_the_background(
     def run_out(*_args, **_kwargs):
         raise TooSlow
 
-    monkeypatch.setattr("users.views.user_files.write_list", run_out)
+    monkeypatch.setattr("users.exports.write_list", run_out)
 
     assert client.get(BASIC).status_code == 303
     assert AuditEvent.objects.filter(kind="users.list.exported").count() == 0
@@ -411,7 +411,7 @@ def test_a_file_sent_at_once_is_in_the_register_too(
     )
     assert export.filter_words == {
         "en": ["All dates", "Status: Registered", "Search: given"],
-        "fr": ["Toutes les dates", "Statut: Inscrit", "Recherche: fourni"],
+        "fr": ["Toutes les dates", "Statut\xa0: Inscrit", "Recherche\xa0: fourni"],
     }
     assert response["Link"] == f'</exports/{export.pk}/manifest.json>; rel="describedby"'
 

@@ -37,6 +37,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
     times: int = 1_000_000
+    method: str = ""
+    """Of these requests only."""
 
 
 class LocalStripe:
@@ -66,9 +68,17 @@ class LocalStripe:
         self._server.shutdown()
         self._server.server_close()
 
-    def fault_for(self, path: str) -> Fault | None:
+    def reset(self) -> None:
+        """Begin anew with an empty world; the ids of the last one may come again."""
+        self.world = World()
+        self.faults.clear()
+        self.requests.clear()
+        self._kept.clear()
+
+    def fault_for(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
-            if fault.times > 0 and path.startswith(fault.path):
+            is_its_method = fault.method in {"", method}
+            if fault.times > 0 and is_its_method and path.startswith(fault.path):
                 fault.times -= 1
                 return fault
         return None
@@ -93,7 +103,7 @@ class LocalStripe:
     # --- Addresses -------------------------------------------------------------------------
 
     def _route(self, method: str, path: str, asked: dict[str, Any]) -> dict[str, Any]:
-        parts = path.strip("/").split("/")[1:]
+        parts = path.strip("/").removeprefix("v1/").removeprefix("checkout/").split("/")
         kind, id_ = parts[0], parts[1] if len(parts) > 1 else ""
         if method == "GET" and id_:
             return self._one(kind, id_, asked)
@@ -102,11 +112,6 @@ class LocalStripe:
         return self._act(method, kind, id_, asked)
 
     def _one(self, kind: str, id_: str, asked: dict[str, Any]) -> dict[str, Any]:
-        world = self.world
-        if kind == "payment_intents":
-            for charge in world.charges.values():
-                if charge.payment_intent == id_:
-                    return shapes.payment_intent(charge, world.is_live)
         rows, shape = self._kinds().get(kind, ({}, None))
         if shape is None or id_ not in rows:
             raise Refused(404, "resource_missing")
@@ -129,24 +134,45 @@ class LocalStripe:
             ),
             "invoices": (world.invoices, lambda one, _asked: shapes.invoice(one, live)),
             "charges": (world.charges, lambda one, _asked: shapes.charge(one, live)),
-            "refunds": (world.refunds, lambda one, _asked: shapes.refund(one)),
+            "payment_intents": (
+                world.intents,
+                lambda one, asked: shapes.payment_intent(
+                    one, live, with_charge="latest_charge" in str(asked.get("expand"))
+                ),
+            ),
+            "refunds": (world.refunds, self._refund),
+            "sessions": (
+                world.sessions,
+                lambda one, asked: world.shape_of_session(
+                    one, with_lines="line_items" in str(asked.get("expand"))
+                ),
+            ),
         }
+
+    def _refund(self, one: Any, asked: dict[str, Any]) -> dict[str, Any]:
+        world = self.world
+        is_wide = "charge" in str(asked.get("expand"))
+        charge = shapes.charge(world.charges[one.charge], world.is_live) if is_wide else None
+        return shapes.refund(one, charge)
 
     def _list(self, kind: str, asked: dict[str, Any]) -> dict[str, Any]:
         world = self.world
         if kind == "invoice_payments":
             intent = (asked.get("payment") or {}).get("payment_intent")
-            paid = [
-                shapes.invoice_payment(one, world.is_live)
-                for one in world.charges.values()
-                if asked.get("invoice") == one.invoice or intent == one.payment_intent
+            charge = world.intents.get(intent)
+            paid = (
+                [charge] if charge and charge.invoice else world.paid.get(asked.get("invoice"), [])
+            )
+            is_wide = "latest_charge" in str(asked.get("expand"))
+            rows = [
+                shapes.invoice_payment(one, world.is_live, with_charge=is_wide) for one in paid
             ]
-            return shapes.listed(paid, "/v1/invoice_payments")
+            return shapes.listed(rows, "/v1/invoice_payments")
         if kind == "disputes":
             disputed = [
                 shapes.dispute(one, world.is_live)
                 for one in world.charges.values()
-                if one.dispute and one.id == asked["charge"]
+                if one.dispute and asked.get("charge", one.id) == one.id
             ]
             return shapes.listed(disputed, "/v1/disputes")
         if kind == "events":
@@ -214,7 +240,7 @@ class LocalStripe:
 
 
 def _fits(one: Any, asked: dict[str, Any]) -> bool:
-    for name in ("customer", "subscription"):
+    for name in ("charge", "customer", "payment_intent", "subscription"):
         if name in asked and getattr(one, name) != asked[name]:
             return False
     status = asked.get("status", "all")
@@ -246,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
         text = self.rfile.read(length).decode() or address.query
-        fault = self.local.fault_for(address.path)
+        fault = self.local.fault_for(self.command, address.path)
         if fault:
             time.sleep(fault.delay)
             if fault.status == 0:

@@ -335,7 +335,7 @@ def invoice(one: Any, is_live: bool) -> dict[str, Any]:
     }
 
 
-def invoice_payment(one: Any, is_live: bool) -> dict[str, Any]:
+def invoice_payment(one: Any, is_live: bool, *, with_charge: bool = False) -> dict[str, Any]:
     """Write the payment of an invoice, from its charge."""
     return {
         "id": f"inpay_{one.id[3:]}",
@@ -347,13 +347,18 @@ def invoice_payment(one: Any, is_live: bool) -> dict[str, Any]:
         "invoice": one.invoice,
         "is_default": True,
         "livemode": is_live,
-        "payment": {"payment_intent": one.payment_intent, "type": "payment_intent"},
+        "payment": {
+            "payment_intent": payment_intent(one, is_live, with_charge=True)
+            if with_charge
+            else one.payment_intent,
+            "type": "payment_intent",
+        },
         "status": "paid",
         "status_transitions": {"canceled_at": None, "paid_at": one.created},
     }
 
 
-def payment_intent(one: Any, is_live: bool) -> dict[str, Any]:
+def payment_intent(one: Any, is_live: bool, *, with_charge: bool = False) -> dict[str, Any]:
     """Write the intent that led to the charge."""
     return _nulls(
         "application",
@@ -386,19 +391,19 @@ def payment_intent(one: Any, is_live: bool) -> dict[str, Any]:
         "amount": one.amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
-        "amount_received": one.amount,
+        "amount_received": one.amount if one.status == "succeeded" else 0,
         "capture_method": "automatic",
         "client_secret": f"{one.payment_intent}_secret_local",
         "confirmation_method": "automatic",
         "created": one.created,
         "currency": one.currency,
         "customer": one.customer,
-        "latest_charge": one.id,
+        "latest_charge": charge(one, is_live) if with_charge else one.id,
         "livemode": is_live,
-        "metadata": {},
+        "metadata": dict(one.metadata),
         "payment_method_options": {},
         "payment_method_types": ["card"],
-        "status": "succeeded",
+        "status": one.status,
     }
 
 
@@ -454,7 +459,7 @@ def charge(one: Any, is_live: bool) -> dict[str, Any]:
     }
 
 
-def refund(one: Any) -> dict[str, Any]:
+def refund(one: Any, its_charge: dict[str, Any] | None = None) -> dict[str, Any]:
     return _nulls(
         "balance_transaction",
         "customer",
@@ -469,7 +474,7 @@ def refund(one: Any) -> dict[str, Any]:
         "id": one.id,
         "object": "refund",
         "amount": one.amount,
-        "charge": one.charge,
+        "charge": its_charge or one.charge,
         "created": one.created,
         "currency": one.currency,
         "metadata": {},
@@ -486,7 +491,7 @@ def dispute(one: Any, is_live: bool) -> dict[str, Any]:
         "amount": one.amount,
         "balance_transactions": [],
         "charge": one.id,
-        "created": one.created,
+        "created": one.disputed,
         "currency": one.currency,
         "enhanced_eligibility_types": [],
         "evidence": {},
@@ -498,6 +503,94 @@ def dispute(one: Any, is_live: bool) -> dict[str, Any]:
         "payment_method_details": None,
         "reason": "general",
         "status": one.dispute,
+    }
+
+
+def session(
+    one: Any, its_price: Any, is_live: bool, *, with_lines: bool = False
+) -> dict[str, Any]:
+    """Write a session of Checkout; what was sold stands in it on demand."""
+    shape = _nulls(
+        "adaptive_pricing",
+        "after_expiration",
+        "allow_promotion_codes",
+        "billing_address_collection",
+        "cancel_url",
+        "client_secret",
+        "collected_information",
+        "consent",
+        "consent_collection",
+        "currency_conversion",
+        "customer_account",
+        "customer_creation",
+        "customer_email",
+        "discounts",
+        "integration_identifier",
+        "locale",
+        "managed_payments",
+        "origin_context",
+        "payment_link",
+        "payment_method_collection",
+        "payment_method_configuration_details",
+        "permissions",
+        "recovered_from",
+        "saved_payment_method_options",
+        "setup_intent",
+        "shipping_address_collection",
+        "shipping_cost",
+        "submit_type",
+        "subscription",
+        "ui_mode",
+        "url",
+        "wallet_options",
+    ) | {
+        "id": one.id,
+        "object": "checkout.session",
+        "amount_subtotal": its_price.unit_amount,
+        "amount_total": one.amount,
+        "automatic_tax": {"enabled": False, "liability": None, "status": None},
+        "client_reference_id": one.client_reference_id,
+        "created": one.created,
+        "currency": its_price.currency,
+        "custom_fields": [],
+        "custom_text": {},
+        "customer": one.customer,
+        "customer_details": {"email": one.email or None, "name": None, "phone": None},
+        "expires_at": one.created + 86_400,
+        "invoice": one.invoice,
+        "invoice_creation": {"enabled": one.has_invoice, "invoice_data": {}},
+        "livemode": is_live,
+        "metadata": dict(one.metadata),
+        "mode": "payment",
+        "payment_intent": one.payment_intent,
+        "payment_method_options": {},
+        "payment_method_types": ["card"],
+        "payment_status": "paid" if one.payment_intent else "no_payment_required",
+        "phone_number_collection": {"enabled": False},
+        "shipping_options": [],
+        "status": one.status,
+        "success_url": "https://example.com/done",
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+    }
+    lines = [sold(one, its_price)]
+    return shape | ({"line_items": listed(lines, "/v1/x")} if with_lines else {})
+
+
+def sold(one: Any, its_price: Any) -> dict[str, Any]:
+    """Write one line of what a session of Checkout sold."""
+    return {
+        "id": f"li_{one.id[3:]}",
+        "object": "item",
+        "adjustable_quantity": None,
+        "amount_discount": 0,
+        "amount_subtotal": its_price.unit_amount,
+        "amount_tax": 0,
+        "amount_total": one.amount,
+        "currency": its_price.currency,
+        "description": None,
+        "metadata": {},
+        "price": price(its_price),
+        "quantity": 1,
     }
 
 

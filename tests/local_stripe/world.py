@@ -65,17 +65,38 @@ class Invoice:
 
 @dataclass(slots=True)
 class Charge:
-    """A payment: the charge, the intent that led to it and the invoice that it paid."""
+    """A payment: the charge, the intent that led to it and the invoice that it paid, if any."""
 
     id: str
     payment_intent: str
-    invoice: str
-    customer: str
+    invoice: str | None
+    customer: str | None
     amount: int
     currency: str
     created: int
     refunded: int = 0
     dispute: str | None = None
+    disputed: int | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    status: str = "succeeded"
+
+
+@dataclass(slots=True)
+class Session:
+    """A visit to Checkout that ended in a payment, or in a gift of the house."""
+
+    id: str
+    customer: str | None
+    price: str
+    amount: int
+    created: int
+    email: str
+    metadata: dict[str, str]
+    client_reference_id: str | None
+    payment_intent: str | None = None
+    invoice: str | None = None
+    has_invoice: bool = False
+    status: str = "complete"
 
 
 @dataclass(slots=True)
@@ -111,10 +132,14 @@ class World:
     invoices: dict[str, Invoice] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     keeps_events: bool = True
     # Invoices by subscription, so that a large world answers as fast as a small one.
     billed: dict[str, list[Invoice]] = field(default_factory=dict)
+    # Charges by their invoice and by their intent, for the same reason.
+    paid: dict[str, list[Charge]] = field(default_factory=dict)
+    intents: dict[str, Charge] = field(default_factory=dict)
     # Of the server: ids by kind in the order made.
     orders: dict[str, tuple[list[str], dict[str, int]]] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -212,6 +237,74 @@ class World:
         self.pay(invoice)
         return invoice
 
+    def charge(
+        self,
+        customer: Customer | None,
+        amount: int = 499,
+        currency: str = "eur",
+        *,
+        invoice: str | None = None,
+        **metadata: str,
+    ) -> Charge:
+        """Charge once, for an invoice or for whatever the metadata tells."""
+        made = Charge(
+            id=self._id("ch"),
+            payment_intent=self._id("pi"),
+            invoice=invoice,
+            customer=customer.id if customer else None,
+            amount=amount,
+            currency=currency,
+            created=self.now,
+            metadata=metadata,
+        )
+        self.charges[made.id] = self.intents[made.payment_intent] = made
+        if invoice:
+            self.paid.setdefault(invoice, []).append(made)
+        self.tell("payment_intent.succeeded", shapes.payment_intent(made, self.is_live))
+        return made
+
+    def check_out(
+        self,
+        price: Price,
+        customer: Customer | None = None,
+        *,
+        email: str = "",
+        reference: str | None = None,
+        is_free: bool = False,
+        with_invoice: bool = False,
+        **metadata: str,
+    ) -> Session:
+        """Sell something once through Checkout, paid at once; an invoice follows on demand."""
+        made = Session(
+            id=self._id("cs"),
+            customer=customer.id if customer else None,
+            price=price.id,
+            amount=0 if is_free else price.unit_amount,
+            created=self.now,
+            email=email or (customer.email if customer else ""),
+            metadata=metadata,
+            client_reference_id=reference,
+            has_invoice=with_invoice,
+        )
+        self.sessions[made.id] = made
+        if not is_free:
+            charge = self.charge(customer, price.unit_amount, price.currency)
+            made.payment_intent = charge.payment_intent
+        self.tell("checkout.session.completed", self.shape_of_session(made))
+        return made
+
+    def bill_session(self, session: Session) -> Invoice:
+        """Make the invoice that follows a payment by Checkout."""
+        price = self.prices[session.price]
+        invoice = self._invoice(str(session.customer), price, None, session.amount)
+        charge = self.intents[str(session.payment_intent)]
+        charge.invoice = session.invoice = invoice.id
+        self.paid.setdefault(invoice.id, []).append(charge)
+        invoice.status, invoice.paid_at = "paid", self.now
+        invoice.payment_intent = charge.payment_intent
+        self.tell("invoice.paid", shapes.invoice(invoice, self.is_live))
+        return invoice
+
     def refund(self, charge: Charge, amount: int | None = None) -> Refund:
         left = charge.amount - charge.refunded
         made = Refund(
@@ -229,7 +322,7 @@ class World:
 
     def dispute(self, charge: Charge, status: str = "needs_response") -> None:
         is_new = charge.dispute is None
-        charge.dispute = status
+        charge.dispute, charge.disputed = status, charge.disputed or self.now
         type_ = "charge.dispute.created" if is_new else "charge.dispute.closed"
         self.tell(type_, shapes.dispute(charge, self.is_live))
 
@@ -251,22 +344,23 @@ class World:
             shape["latest_invoice"] = shapes.invoice(invoice, self.is_live)
         return shape
 
+    def shape_of_session(self, session: Session, *, with_lines: bool = False) -> dict[str, Any]:
+        return shapes.session(
+            session, self.prices[session.price], self.is_live, with_lines=with_lines
+        )
+
     def charge_of(self, invoice: str) -> Charge | None:
-        return next((one for one in self.charges.values() if one.invoice == invoice), None)
+        return next(iter(self.paid.get(invoice, ())), None)
 
     def pay(self, invoice: Invoice) -> None:
         invoice.status, invoice.paid_at = "paid", self.now
         if invoice.amount:
-            charge = Charge(
-                id=self._id("ch"),
-                payment_intent=self._id("pi"),
+            charge = self.charge(
+                self.customers.get(invoice.customer),
+                invoice.amount,
+                invoice.currency,
                 invoice=invoice.id,
-                customer=invoice.customer,
-                amount=invoice.amount,
-                currency=invoice.currency,
-                created=self.now,
             )
-            self.charges[charge.id] = charge
             invoice.payment_intent = charge.payment_intent
         self.tell("invoice.paid", shapes.invoice(invoice, self.is_live))
 

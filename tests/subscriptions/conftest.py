@@ -7,14 +7,15 @@ from django.test import Client
 from backoffice.audit.recording import SYSTEM
 from subscriptions.accounts import connect_stripe
 from subscriptions.models import ProviderEvent
+from subscriptions.providers.google import _kept
 from subscriptions.webhooks import apply_event, due_events
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import OfferFactory
 from tests.factories.users import UserFactory
+from tests.local_stores import LocalStores
 from tests.local_stripe.deliveries import SECRET, signed
 from tests.local_stripe.server import KEY, LocalStripe
-from tests.local_stripe.world import World
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +28,7 @@ def stripe_server():
 @pytest.fixture
 def local(stripe_server, settings):
     """An empty local Stripe, which our own requests go to."""
-    stripe_server.world = World()
-    stripe_server.faults.clear()
-    stripe_server.requests.clear()
+    stripe_server.reset()
     settings.STRIPE_API_BASE = stripe_server.url
     return stripe_server
 
@@ -88,3 +87,18 @@ def work():
         return list(ProviderEvent.objects.order_by("pk").values_list("state", "reason"))
 
     return apply
+
+
+@pytest.fixture(scope="session")
+def stores_server():
+    with LocalStores() as stores:
+        yield stores
+
+
+@pytest.fixture
+def stores(stores_server, settings):
+    stores_server.reset()
+    _kept.clear()
+    settings.GOOGLE_API_BASE = settings.APPLE_API_BASE = stores_server.url
+    settings.GOOGLE_CERTIFICATES_URL = f"{stores_server.url}/certs"
+    return stores_server

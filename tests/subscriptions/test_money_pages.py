@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import SYSTEM
 from backoffice.core.permissions import Role
 from backoffice.jobs.models import Mail
+from subscriptions.actions import register_user
 from subscriptions.models import FreeCopy, GivenState, Offer, Purchase, Subscription
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import (
@@ -192,6 +194,15 @@ def test_a_file_of_payments_takes_columns_words_and_semicolons(signed_in, projec
 
     assert data == "Price;Reference\r\n9.99;a\r\n"
     assert client.get(address + "?columns=password").status_code == 400
+
+
+@pytest.mark.parametrize("list_name", ["subscriptions", "purchases"])
+@pytest.mark.parametrize("query", ["after=x", "before=%00", "after=%00"])
+def test_a_file_of_payments_has_no_pages(signed_in, project, list_name, query):
+    response = signed_in().get(f"/{list_name}/export.csv?{query}")
+
+    assert response.status_code == 400
+    assert f"Unknown filter: {query.partition('=')[0]}." in response.content.decode()
 
 
 def test_support_takes_no_file_of_payments(signed_in, project):
@@ -436,16 +447,52 @@ def test_a_gift_is_told_of_again_only_while_it_waits(signed_in, project, gift):
     assert [mail.recipient for mail in Mail.objects.all()] == ["friend@x.org"]
 
 
-def test_a_gift_of_a_deleted_user_is_left_alone_and_that_is_said(signed_in, project, gift):
+def test_a_gift_that_waits_can_be_cancelled_though_its_buyer_was_deleted(signed_in, project, gift):
     delete_user(user=gift.user, actor=SYSTEM, now=NOW)
+    client = signed_in()
+    address = reverse("subscriptions:gift", args=[gift.pk])
+    page = client.get(address).content.decode()
+    assert "Its buyer was deleted: it can be cancelled, and not be changed." in page
+    assert "last_day" not in page
 
-    response = signed_in().post(
-        reverse("subscriptions:gift", args=[gift.pk]), {"revoke": "1"}, follow=True
-    )
+    refused = client.post(address, {"last_day": "2026-05-31"}, follow=True)
+    assert "It concerns a user who was deleted." in refused.content.decode()
+    client.post(address, {"revoke": "1"})
 
-    assert "It concerns a user who was deleted." in response.content.decode()
     gift.refresh_from_db()
-    assert gift.status == Purchase.Status.ACTIVE
+    assert gift.status == Purchase.Status.CANCELLED
+    assert AuditEvent.objects.filter(kind="subscriptions.gift.revoked").count() == 1
+    # Whoever registers with the address now receives nothing.
+    web = PlatformFactory(project=project, slug="tv")
+    friend = User(project=project, platform=web, email="friend@x.org", registered_at=NOW)
+    register_user(user=friend, actor=SYSTEM, now=NOW)
+    friend.refresh_from_db()
+    assert friend.status == User.Status.REGISTERED
+
+
+def test_support_cancels_no_gift(signed_in, project, gift):
+    address = reverse("subscriptions:gift", args=[gift.pk])
+
+    assert signed_in(Role.SUPPORT).post(address, {"revoke": "1"}).status_code == 403
+
+
+def test_taking_back_says_first_who_loses_what(signed_in, project, ada, gift, monthly):
+    free_copy = FreeCopyFactory(user=ada, offer=monthly, sent_at=NOW - DAY, days=2)
+    client = signed_in()
+
+    def said(name, given):
+        page = client.get(reverse(f"subscriptions:{name}", args=[given.pk])).content.decode()
+        return re.sub(r"<.+?>", "", re.search(r'panel__said">(.+?)</p>', page).group(1))
+
+    # Noon in London is one in Paris.
+    assert said("free-copy", free_copy) == (
+        "Ada Love loses this access now; it would have lasted until 21 Mar 2026 13:00."
+        " Other access stays. This cannot be undone."
+    )
+    assert said("gift", gift) == (
+        "Nobody has access by it yet, and nobody will."
+        " Nothing is paid back here: Ada Love paid €4.99. This cannot be undone."
+    )
 
 
 def test_a_gift_that_a_store_charges_is_not_changed_here(signed_in, project, gift):

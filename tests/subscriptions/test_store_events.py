@@ -14,7 +14,7 @@ from subscriptions.accounts import apple_secrets as read_secrets
 from subscriptions.accounts import connect_apple, connect_google
 from subscriptions.models import ProviderAccount, ProviderEvent, Purchase, Subscription
 from subscriptions.providers.apple import AppleSecrets, read_notification
-from subscriptions.providers.google import _kept, read_push
+from subscriptions.providers.google import read_push
 from subscriptions.webhooks import store_event
 from tests.conftest import NOW
 from tests.factories.subscriptions import OfferFactory
@@ -24,21 +24,6 @@ pytestmark = pytest.mark.django_db
 GOOGLE, APPLE = "/webhooks/google/north/", "/webhooks/apple/north/"
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EXPIRES = datetime(2026, 4, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def stores_server():
-    with LocalStores() as stores:
-        yield stores
-
-
-@pytest.fixture
-def stores(stores_server, settings):
-    stores_server.reset()
-    _kept.clear()
-    settings.GOOGLE_API_BASE = settings.APPLE_API_BASE = stores_server.url
-    settings.GOOGLE_CERTIFICATES_URL = f"{stores_server.url}/certs"
-    return stores_server
 
 
 # --- Google Play -----------------------------------------------------------------------------
@@ -455,10 +440,11 @@ def test_apple_is_connected_from_the_environment(project, stores, monkeypatch, t
     monkeypatch.setenv("APPLE_PRIVATE_KEY", stores.apple.private_key())
     for name in ("BUNDLE_ID", "ISSUER_ID", "KEY_ID"):
         monkeypatch.setenv(f"APPLE_{name}", "films")
+    monkeypatch.setenv("APPLE_APP_ID", "1234567890")
     with pytest.raises(CommandError, match="root certificate is missing"):
         call_command("connect_apple", "north")
     monkeypatch.setenv("APPLE_ROOT_CERTIFICATES", str(tmp_path / "root.cer"))
-    with pytest.raises(CommandError, match="no certificate"):
+    with pytest.raises(CommandError, match="no root certificate"):
         call_command("connect_apple", "north")
     (tmp_path / "root.cer").write_bytes(stores.apple.root_der)
 

@@ -1,14 +1,21 @@
 """Deleting users whom Stripe charges: cancelled there first, or nothing is done."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from subscriptions.models import ProviderCustomer, ProviderEvent, Subscription
 from tests.conftest import NOW
 from tests.local_stripe.server import Fault
+from tests.local_stripe.world import BEGINNING
 from users.deletion import NotCancelled, delete_user
 from users.models import Deletion
 
 pytestmark = pytest.mark.django_db
+
+
+def at(seconds):
+    return datetime.fromtimestamp(BEGINNING + seconds, UTC)
 
 
 @pytest.fixture
@@ -33,6 +40,19 @@ def test_the_subscription_is_cancelled_with_stripe_first(paying, ada):
     assert ada.deleted_at == NOW
     held = Subscription.objects.get()
     assert (held.status, held.ended_at, held.reference) == ("canceled", NOW, paying.id)
+
+
+def test_one_that_ended_here_by_a_refund_goes_on_there_and_is_cancelled(
+    paying, ada, world, post, work
+):
+    world.refund(world.charge_of(paying.latest_invoice))
+    post(world.events[-1])
+    work()
+    assert (paying.status, Subscription.objects.get().ended_at) == ("active", at(0))
+
+    delete(ada)
+
+    assert paying.status == "canceled"
 
 
 def test_whoever_wishes_it_leaves_it_running(paying, ada):

@@ -8,9 +8,7 @@ from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
 from backoffice.jobs.models import Job
 from backoffice.staff.proof import PROVED_AT
-from subscriptions.accounts import stripe_secrets
 from subscriptions.models import (
-    ProviderAccount,
     ProviderCustomer,
     ProviderEvent,
     Purchase,
@@ -23,7 +21,6 @@ from tests.local_stripe.server import Fault
 from tests.local_stripe.world import DAY
 
 pytestmark = pytest.mark.django_db
-SECRETS = {"secret_key": "sk_test_page", "webhook_secrets": "whsec_old, whsec_new"}
 
 
 @pytest.fixture
@@ -50,31 +47,7 @@ def kinds():
     return [(kind.rpartition(".")[2], outcome) for kind, outcome in rows]
 
 
-# --- Connect ---------------------------------------------------------------------------------
-
-
-def test_connects_and_never_shows_a_secret_again(owner, project):
-    assert b"nothing is accepted" in owner.get("/settings/payments/").content
-
-    owner.post("/settings/payments/", SECRETS)
-
-    assert stripe_secrets(ProviderAccount.objects.get()).webhook_secrets == (
-        "whsec_old",
-        "whsec_new",
-    )
-    page = owner.get("/settings/payments/").content.decode()
-    assert "…page" in page
-    assert "http://testserver/webhooks/stripe/north/" in page
-    assert not re.search("sk_test|whsec_old|whsec_new", page)
-    assert "sk_test" not in str(list(AuditEvent.objects.values()))
-
-
-def test_says_beside_the_field_what_cannot_be_a_secret(owner):
-    answer = owner.post("/settings/payments/", SECRETS | {"webhook_secrets": "a,,b"})
-
-    assert answer.status_code == 400
-    assert "webhook_secrets" in answer.context["form"].errors
-    assert not ProviderAccount.objects.exists()
+# --- Compare ---------------------------------------------------------------------------------
 
 
 def test_starts_the_comparison_as_a_job(owner, account):
@@ -167,6 +140,19 @@ def test_stops_at_the_end_and_resumes(owner, held, world):
     assert kinds()[-2:] == [("stopped", "DONE"), ("resumed", "DONE")]
 
 
+def test_each_act_says_first_whom_it_concerns_and_what_it_does(owner, held):
+    page = owner.get(page_of(held)).content.decode()
+
+    said = [re.sub(r"<.+?>", "", text) for text in re.findall(r'panel__said">(.+?)</p>', page)]
+    who = held.user.full_name
+    assert len(said) == 3
+    assert re.match(rf"It is not renewed. {who} keeps access until \d+ \w+ 2026 ", said[0])
+    assert f"{who} loses this access at once, though its period runs until" in said[1]
+    assert "nothing is refunded by this. This cannot be undone." in said[1]
+    assert said[2].startswith(f"{who} is paid back €9.99, paid on")
+    assert "The subscription goes on: stop it, too, if it should end." in said[2]
+
+
 def test_stops_now_once_however_often_it_is_clicked(owner, held, world):
     world.pass_time(DAY)
     for _ in range(2):
@@ -192,7 +178,7 @@ def test_refunds_the_latest_payment_once(owner, held, world, local):
     event = AuditEvent.objects.get(kind="subscriptions.payment.refunded")
     assert event.data["amount"] == "9.99 EUR"
     held.refresh_from_db()
-    assert held.status == "active"
+    assert held.status == "canceled"
 
 
 def test_a_refunded_purchase_ends_at_once(owner, post, work, world, ada, account):

@@ -34,6 +34,8 @@ def ours():
     refund = world.refund(charge)
     world.dispute(charge)
     shape = world.shape_of(subscription, with_invoice=True)
+    film = world.make_price("price_film", 499, every=None)
+    session = world.check_out(film, customer, user="1")
     gone = world.make_customer("")
     gone.is_deleted = True
     return {
@@ -51,6 +53,8 @@ def ours():
         "charge": shapes.charge(charge, False),
         "refund": shapes.refund(refund),
         "dispute": shapes.dispute(charge, False),
+        "checkout.session": shapes.session(session, film, False),
+        "item": shapes.sold(session, film),
         "event": shapes.event(world.events[-1]),
     }
 
@@ -70,6 +74,8 @@ KINDS = [
     "charge",
     "refund",
     "dispute",
+    "checkout.session",
+    "item",
     "event",
 ]
 

@@ -8,11 +8,13 @@ from django.core.management import CommandError, call_command
 from subscriptions.accounts import stripe_secrets
 from subscriptions.models import ProviderCustomer, ProviderSync, Purchase, Subscription
 from subscriptions.providers.reports import Unreachable
-from subscriptions.reconciling import TRIES, sync_stripe
+from subscriptions.reconciling.runs import TRIES
+from subscriptions.reconciling.stripe import sync_stripe
 from tests.conftest import NOW
 from tests.factories.users import UserFactory
 from tests.local_stripe.server import Fault
 from tests.local_stripe.world import BEGINNING, DAY
+from users.deletion import delete_user
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +73,59 @@ def test_a_second_run_changes_nothing(sync, past):
     assert list(Subscription.objects.order_by("pk").values()) == before
 
 
+def test_finds_single_payments_refunds_and_disputes_nobody_told_of(sync, world, monthly, ada):
+    customer = world.make_customer("ada@example.com")
+    refunded, disputed, stays = (world.subscribe(customer, monthly) for _ in range(3))
+    world.pass_time(DAY)
+    world.refund(world.charge_of(refunded.latest_invoice))
+    world.dispute(world.charge_of(disputed.latest_invoice))
+    world.refund(world.charge_of(stays.latest_invoice), 100)
+    film = world.make_price("price_film", 499, every=None)
+    world.check_out(film, reference=str(ada.public_id))
+    world.check_out(film, is_free=True, email="ADA@example.com")
+    world.charge(customer, 250, user="not an id", offer="")
+    world.charge(None, 300, offer="pack-1")
+    world.charge(customer, 700, purpose="a donation")
+
+    done = sync()
+
+    assert list(
+        Subscription.objects.order_by("pk").values_list("reference", "ended_at", "cancel_reason")
+    ) == [
+        (stays.id, None, ""),
+        (disputed.id, at(DAY), "disputed"),
+        (refunded.id, at(DAY), "refunded"),
+    ]
+    bought = Purchase.objects.order_by("price_minor").values_list("user", "price_minor", "status")
+    assert list(bought) == [
+        (ada.pk, 0, "active"),
+        (ada.pk, 250, "active"),
+        (ada.pk, 499, "active"),
+    ]
+    assert ProviderCustomer.objects.filter(user=None).get().reference.startswith("pi_")
+    # Two sessions, seven payments, two refunds and a dispute.
+    assert (done.payments, done.unmatched, done.skipped) == (12, 1, 0)
+    before = list(Subscription.objects.order_by("pk").values())
+    assert sync(stop_after_subscriptions).changed == 0
+    assert list(Subscription.objects.order_by("pk").values()) == before
+
+
+def stop_after_subscriptions(sync):
+    """See that what was taken back stays so in the middle of a run, too."""
+    if sync.phase == "invoices":
+        assert Subscription.objects.filter(ended_at=None).count() == 1
+
+
+def test_passes_over_who_was_deleted(sync, world, ada):
+    gone = str(ada.public_id)
+    delete_user(user=ada, actor=ada.platform, now=NOW)
+    world.check_out(world.make_price("price_film", 499, every=None), reference=gone)
+
+    assert sync().unmatched == 0
+    assert not Purchase.objects.exists()
+    assert not ProviderCustomer.objects.exists()
+
+
 def test_goes_on_where_it_was_cut_off(sync, world, monthly, ada, local, monkeypatch):
     monkeypatch.setattr("subscriptions.providers.stripe.PAGE_SIZE", 2)
     for _ in range(5):
@@ -87,8 +142,9 @@ def test_goes_on_where_it_was_cut_off(sync, world, monthly, ada, local, monkeypa
     asked_before = len(local.requests)
     sync()
 
-    # Three pages of customers and one of subscriptions were done: two and three remain.
-    assert len(local.requests) - asked_before == 5
+    # Three pages of customers and one of subscriptions were done. What remains: two, three of
+    # invoices, one without sessions, three of payments, none of refunds and none of disputes.
+    assert len(local.requests) - asked_before == 2 + 3 + 1 + 3 + 1 + 1
     assert Subscription.objects.count() == 5
 
 
@@ -122,8 +178,8 @@ def test_the_command_says_what_it_did(past, account, capsys):
     call_command("sync_stripe", "north")
 
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "3 customers, 3 subscriptions and 6 paid invoices compared: 3 taken over,"
-        " 1 of nobody known, 0 not understood."
+        "3 customers, 3 subscriptions, 6 paid invoices and 5 other payments compared:"
+        " 3 taken over, 1 of nobody known, 0 not understood."
     )
 
 

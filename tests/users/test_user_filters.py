@@ -437,6 +437,8 @@ def test_custom_fields_by_exact_value(found, person, fields, query, expected):
         ("per_page=9", "greater than or equal to 10"),
         ("per_page=101", "less than or equal to 100"),
         ("per_page=ten", "Enter a whole number."),
+        ("per_page=2_0", "Enter a whole number."),
+        ("per_page=٢٠", "Enter a whole number."),
         ("per_page=" + "9" * 5000, "Enter a whole number."),
         ("q=" + "a" * 201, "at most 200 characters"),
         ("q=%00", "Null characters are not allowed."),

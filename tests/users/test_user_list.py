@@ -1,5 +1,6 @@
 """The Users page: its numbers and their lists, sorts, pages, chart, masks, texts and cost."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +14,7 @@ from backoffice.core.permissions import Role
 from tests.conftest import NOW
 from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
 from tests.factories.users import UserFactory
-from tests.users.reading import seen
+from tests.users.reading import page_of, seen
 from users.models import User
 
 DAY = timedelta(days=1)
@@ -63,6 +64,20 @@ def history(person, tv, project):
     person("", "2026-10-03 12:00:00", deleted_at=NOW, platform=tv)
     person("Idle", "2026-10-21 12:00:00", platform=tv)
     person("Later", "2026-10-22 13:00:01", platform=tv)
+
+
+def test_the_titles_are_the_seeds(look, history):
+    headings = re.findall(r"<h2[^>]*>(.*?)</h2>", page_of(look()), re.DOTALL)
+
+    assert [re.sub(r"<.*", "", text, flags=re.DOTALL).strip() for text in headings] == [
+        "Analytics",
+        "Offer management",
+        "Work",
+        "Settings",
+        "Key indicators",
+        "Number of registered and active users",
+        "Who are the last registered users?",
+    ]
 
 
 def test_the_cards(look, history):

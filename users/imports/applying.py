@@ -27,12 +27,10 @@ from subscriptions.actions import (
 from subscriptions.spans import rebuild_spans
 from users.imports.checking import Pulse, counts_of
 from users.mailing import invite
-from users.models import User, UserImport
+from users.models import ImportRow, User, UserImport
 
 # Short enough that nobody who registers meanwhile waits long for the addresses.
 ROWS_A_BATCH: Final = 2_500
-# Changes of these move an account in the counts by day.
-MOVED_BY: Final = frozenset({"platform_key", "registered_at"})
 UNDO_TIME: Final = timedelta(hours=24)
 LONGEST_SORT_NAME: Final = User._meta.get_field("sort_name").max_length
 
@@ -74,10 +72,9 @@ WORDS: Final = """
 COPY_WORDS: Final = "COPY import_words (line, email_key, sort_name, search) FROM STDIN"
 
 # A new row without an address was about somebody who registered and was deleted meanwhile.
+# Materialized, so that the rows are not looked up again where, as nearly always, none is late.
 REFUSE_LATE: Final = """
-    UPDATE users_importrow AS r
-    SET verdict = 4, reasons = late.reasons
-    FROM (
+    WITH late AS MATERIALIZED (
         SELECT r.line, CASE
             WHEN r.verdict = 1 THEN '[["email", "created-since"]]'::jsonb
             WHEN taken.id IS NOT NULL THEN '[["email", "email-taken"]]'::jsonb
@@ -102,14 +99,16 @@ REFUSE_LATE: Final = """
           AND r.line > %(after)s AND r.line <= %(to)s
           AND (taken.id IS NOT NULL OR r.verdict = 2 AND u.id IS NULL
                OR r.verdict = 1 AND r.email = '')
-    ) AS late
+    )
+    UPDATE users_importrow AS r SET verdict = 4, reasons = late.reasons
+    FROM late
     WHERE r.user_import_id = %(import)s AND r.verdict IN (1, 2) AND r.line = late.line
 """
 
 CREATE: Final = """
     WITH rows AS (
         SELECT r.*, w.email_key, w.sort_name, w.search,
-               nextval(pg_get_serial_sequence('users_user', 'id')) AS id,
+               nextval((SELECT pg_get_serial_sequence('users_user', 'id')::regclass)) AS id,
                coalesce(r.registered_at, %(now)s) AS at
         FROM users_importrow AS r JOIN import_words AS w ON w.line = r.line
         WHERE r.user_import_id = %(import)s AND r.verdict = 1
@@ -128,7 +127,6 @@ CREATE: Final = """
     SELECT id, public_id, %(project)s, platform_key, email, email_key, first_name, last_name,
            sort_name, language, country, at, at, '', false, custom, 1, 1
     FROM rows
-    RETURNING public_id::text
 """
 
 CHANGE: Final = """
@@ -143,7 +141,15 @@ CHANGE: Final = """
     LEFT JOIN import_words AS w ON w.line = r.line
     WHERE r.user_import_id = %(import)s AND r.verdict = 2 AND r.before IS NOT NULL
       AND r.line > %(after)s AND r.line <= %(to)s AND u.id = r.user_key
-    RETURNING u.id, u.public_id::text, ARRAY(SELECT jsonb_object_keys(r.before))
+"""
+
+# Whose accounts moved in the counts by day.
+MOVED: Final = """
+    SELECT user_key FROM users_importrow
+    WHERE user_import_id = %(import)s AND verdict = 2
+      AND line > %(after)s AND line <= %(to)s
+      AND before ?| ARRAY['platform_key', 'registered_at']
+    ORDER BY user_key
 """
 
 CHANGE_SEARCH: Final = """
@@ -198,7 +204,7 @@ GIVE_COPIES: Final = """
     JOIN projects_project AS p ON p.id = %(project)s
     WHERE r.user_import_id = %(import)s AND r.verdict IN (1, 2) AND r.offer_key IS NOT NULL
       AND r.line > %(after)s AND r.line <= %(to)s
-    RETURNING user_id, (SELECT public_id::text FROM users_user WHERE id = user_id), reference, days
+    RETURNING user_id
 """
 
 # Who comes to a platform's local day and who leaves it.
@@ -240,6 +246,51 @@ COUNT_MOVES: Final = """
     UPDATE users_registrationday AS d SET registered = d.registered + days.n
     FROM days WHERE d.id = days.id
 """
+
+
+# The names of what a row changed, as the audit trail has them, from `before`.
+FIELDS: Final = sql.SQL("""
+    to_jsonb(array_remove(ARRAY[
+        CASE WHEN before ? 'country' THEN 'country' END,
+        CASE WHEN before ? 'custom' THEN 'custom' END,
+        CASE WHEN before ? 'email' THEN 'email' END,
+        CASE WHEN before ? 'first_name' THEN 'first_name' END,
+        CASE WHEN before ? 'language' THEN 'language' END,
+        CASE WHEN before ? 'last_name' THEN 'last_name' END,
+        CASE WHEN before ? 'platform_key' THEN 'platform' END,
+        CASE WHEN before ? 'registered_at' THEN 'registered_at' END
+    ], NULL))
+""")
+
+# What each row did to its user is told as if it had been done by hand.
+CREATED: Final = sql.SQL("""
+    SELECT public_id::text AS target, jsonb_build_object('import', %(public)s::text) AS data
+    FROM users_importrow
+    WHERE user_import_id = %(import)s AND verdict = 1 AND line > %(after)s AND line <= %(to)s
+    ORDER BY line
+""")
+EDITED: Final = sql.SQL("""
+    SELECT public_id::text AS target,
+           jsonb_build_object('import', %(public)s::text, 'fields', {fields}) AS data
+    FROM users_importrow
+    WHERE user_import_id = %(import)s AND verdict = 2 AND line > %(after)s AND line <= %(to)s
+      AND before IS NOT NULL
+    ORDER BY line
+""").format(fields=FIELDS)
+GIVEN: Final = sql.SQL("""
+    SELECT public_id::text AS target,
+           jsonb_build_object('import', %(public)s::text, 'reference', %(copies)s || line,
+                              'days', free_copy_days) AS data
+    FROM users_importrow
+    WHERE user_import_id = %(import)s AND verdict IN (1, 2) AND offer_key IS NOT NULL
+      AND line > %(after)s AND line <= %(to)s
+    ORDER BY line
+""")
+ACTS: Final = (
+    (AuditEvent.Kind.USER_CREATED, CREATED),
+    (AuditEvent.Kind.USER_EDITED, EDITED),
+    (AuditEvent.Kind.FREE_COPY_GIVEN, GIVEN),
+)
 
 
 def apply(*, user_import_id: int, actor: Actor, pulse: Pulse, now: datetime) -> None:
@@ -286,6 +337,7 @@ def next_batch(user_import: UserImport, now: datetime) -> dict[str, Any] | None:
     """Return the values that the statements of the next batch are run with; none at the end."""
     values: dict[str, Any] = {
         "import": user_import.pk,
+        "public": str(user_import.public_id),
         "project": user_import.project_id,
         "zone": user_import.project.time_zone,
         "now": to_second(now),
@@ -308,34 +360,47 @@ def _apply_batch(
         copy_words(cursor, NEW_WORDS, batch)
         cursor.execute(REFUSE_LATE, batch)
         cursor.execute(CREATE, batch)
-        created = [public_id for (public_id,) in cursor.fetchall()]
+        done: int = cursor.rowcount
         cursor.execute(CHANGE, batch)
-        changed = cursor.fetchall()
+        done += cursor.rowcount
         cursor.execute(CHANGE_SEARCH, batch)
         cursor.execute(FORGET_RESETS, batch)
-        cursor.execute(AWAITED, batch)
-        awaited = [key for (key,) in cursor.fetchall()]
-        cursor.execute(GIVE_COPIES, batch)
-        given = cursor.fetchall()
+        awaited = keys_of(cursor, AWAITED, batch)
+        given = keys_of(cursor, GIVE_COPIES, batch)
+        moved = keys_of(cursor, MOVED, batch)
     for user in User.objects.select_related("project").filter(pk__in=awaited).order_by("pk"):
         hand_over_what_waits(user, now=now)
-    moved = [key for key, _id, names in changed if MOVED_BY.intersection(names)]
     if moved:
         registration_moved(moved, now=now)
-    rebuild_spans(sorted(key for key, *_copy in given), now=now)
-    _record_batch(user_import, actor, now, created=created, changed=changed, given=given)
+    rebuild_spans(sorted(given), now=now)
+    record_acts(ACTS, user_import, batch, actor, now)
     if user_import.sends_invitations:
-        new = User.objects.select_related("project", "platform").filter(public_id__in=created)
-        for user in new.order_by("pk"):
-            invite(user=user, actor=actor, now=now)
+        _invite_new(user_import, batch, actor, now)
     with connection.cursor() as cursor:
         count_registrations(cursor, MOVES, batch)
-    return len(created) + len(changed)
+    return done
 
 
-def fields_of(names: Iterable[str]) -> list[str]:
-    """Return the names of what a row changed, as the audit trail names them."""
-    return sorted(name.removesuffix("_key") for name in names if name != "modified_at")
+def _invite_new(
+    user_import: UserImport, batch: Mapping[str, Any], actor: Actor, now: datetime
+) -> None:
+    rows = ImportRow.objects.filter(
+        user_import=user_import,
+        verdict=ImportRow.Verdict.NEW,
+        line__gt=batch["after"],
+        line__lte=batch["to"],
+    )
+    new = User.objects.select_related("project", "platform").filter(
+        public_id__in=rows.values("public_id")
+    )
+    for user in new.order_by("pk"):
+        invite(user=user, actor=actor, now=now)
+
+
+def keys_of(cursor: CursorWrapper, statement: str, batch: Mapping[str, Any]) -> list[int]:
+    """Return the keys of the users that the statement gives."""
+    cursor.execute(statement, batch)
+    return [key for (key,) in cursor.fetchall()]
 
 
 def copy_words(cursor: CursorWrapper, statement: str, batch: Mapping[str, Any]) -> None:
@@ -363,31 +428,14 @@ def count_registrations(cursor: CursorWrapper, moves: str, batch: Mapping[str, A
     cursor.execute(COUNT_MOVES, batch)
 
 
-def _record_batch(
+def record_acts(
+    acts: Iterable[tuple[AuditEvent.Kind, sql.Composable]],
     user_import: UserImport,
+    batch: Mapping[str, Any],
     actor: Actor,
     now: datetime,
-    *,
-    created: list[str],
-    changed: list[tuple[int, str, list[str]]],
-    given: list[tuple[int, str, str, int]],
 ) -> None:
     """Write each act on a user into the trail, as if it had been done by hand."""
-    told = {"import": str(user_import.public_id)}
-    acts = (
-        (AuditEvent.Kind.USER_CREATED, [(id_, told) for id_ in created]),
-        (
-            AuditEvent.Kind.USER_EDITED,
-            [(id_, told | {"fields": fields_of(names)}) for _key, id_, names in changed],
-        ),
-        (
-            AuditEvent.Kind.FREE_COPY_GIVEN,
-            [
-                (id_, told | {"reference": reference, "days": days})
-                for _key, id_, reference, days in given
-            ],
-        ),
-    )
     for kind, targets in acts:
         record_each(
             kind,
@@ -396,6 +444,7 @@ def _record_batch(
             project=user_import.project,
             target_type="users.user",
             targets=targets,
+            values=batch,
         )
 
 

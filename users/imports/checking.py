@@ -71,11 +71,12 @@ COPY: Final = "COPY import_staged (" + ", ".join(STAGED_COLUMNS) + ") FROM STDIN
 COMPARE: Final = """
     WITH targets AS MATERIALIZED (
         SELECT s.line, s.email_key, by_mail.id AS mail_key,
-               CASE WHEN s.public_id IS NULL THEN by_mail.id ELSE by_id.id END AS user_key
+               CASE WHEN s.public_id IS NULL THEN by_mail.id ELSE (
+                   SELECT by_id.id FROM users_user AS by_id
+                   WHERE by_id.public_id = s.public_id AND by_id.project_id = %(project)s
+                     AND by_id.deleted_at IS NULL
+               ) END AS user_key
         FROM import_staged AS s
-        LEFT JOIN users_user AS by_id
-          ON by_id.public_id = s.public_id AND by_id.project_id = %(project)s
-         AND by_id.deleted_at IS NULL
         LEFT JOIN users_user AS by_mail
           ON by_mail.email_key = s.email_key AND by_mail.project_id = %(project)s
          AND by_mail.deleted_at IS NULL
@@ -277,7 +278,7 @@ def _stage(user_import: UserImport, pulse: Pulse, now: datetime) -> None:
                 copy.write_row(parser.parse(record))
                 if count % ROWS_A_PULSE == 0:
                     pulse.progress(done=count, total=user_import.rows)
-        cursor.execute("ANALYZE import_staged")
+        cursor.execute("ANALYZE import_staged (line, public_id, email_key)")
 
 
 def _compare(user_import: UserImport, now: datetime) -> None:
@@ -294,7 +295,7 @@ def _compare(user_import: UserImport, now: datetime) -> None:
             },
         )
         # What is read next, line by line, is planned by what stands here now.
-        cursor.execute("ANALYZE users_importrow")
+        cursor.execute("ANALYZE users_importrow (user_import_id, verdict, line, user_key)")
 
 
 # --- One row -------------------------------------------------------------------------------

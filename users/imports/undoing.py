@@ -10,18 +10,20 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
 from backoffice.audit.models import AuditEvent
-from backoffice.audit.recording import Actor, record, record_each
+from backoffice.audit.recording import Actor, record
 from subscriptions.actions import lock_all_addresses, registration_moved
 from subscriptions.spans import rebuild_spans
 from users.imports.applying import (
-    MOVED_BY,
+    FIELDS,
     copy_words,
     count_registrations,
-    fields_of,
+    keys_of,
     locked,
     next_batch,
+    record_acts,
 )
 from users.imports.checking import Pulse
 from users.models import UserImport
@@ -120,7 +122,12 @@ RESTORE: Final = """
     FROM import_undone AS t
     LEFT JOIN import_words AS w ON w.line = t.line
     WHERE t.verdict = 2 AND t.before IS NOT NULL AND u.id = t.user_id
-    RETURNING u.id, u.public_id::text, ARRAY(SELECT jsonb_object_keys(t.before))
+"""
+
+MOVED: Final = """
+    SELECT user_id FROM import_undone
+    WHERE verdict = 2 AND before ?| ARRAY['platform_key', 'registered_at']
+    ORDER BY user_id
 """
 
 RESTORE_SEARCH: Final = """
@@ -183,8 +190,21 @@ REMOVE: Final = """
     )
     DELETE FROM users_user AS u USING import_undone AS t
     WHERE t.verdict = 1 AND u.id = t.user_id
-    RETURNING u.public_id::text
 """
+
+REMOVED: Final = sql.SQL("""
+    SELECT public_id::text AS target, jsonb_build_object('import', %(public)s::text) AS data
+    FROM import_undone WHERE verdict = 1 ORDER BY line
+""")
+RESTORED: Final = sql.SQL("""
+    SELECT public_id::text AS target,
+           jsonb_build_object('import', %(public)s::text, 'fields', {fields}) AS data
+    FROM import_undone WHERE verdict = 2 AND before IS NOT NULL ORDER BY line
+""").format(fields=FIELDS)
+ACTS: Final = (
+    (AuditEvent.Kind.USER_REMOVED, REMOVED),
+    (AuditEvent.Kind.USER_EDITED, RESTORED),
+)
 
 
 def undo(*, user_import_id: int, actor: Actor, pulse: Pulse, now: datetime) -> None:
@@ -234,46 +254,27 @@ def _undo_batch(
         cursor.execute(TAKEN, batch)
         cursor.execute(KEEP, batch)
         kept = cursor.rowcount
-        restored = _restore(cursor, batch, now)
+        _restore(cursor, batch, now)
         mails = _call_back(cursor) if user_import.sends_invitations else 0
-        removed = _remove(cursor, batch)
+        count_registrations(cursor, MOVES_BACK, batch)
+        cursor.execute(REMOVE, batch)
+        removed = cursor.rowcount
         cursor.execute("SELECT count(*) FROM import_undone WHERE verdict = 2")
-        (undone_changes,) = cursor.fetchone()
-    told = {"import": str(user_import.public_id)}
-    acts = (
-        (AuditEvent.Kind.USER_REMOVED, [(id_, told) for id_ in removed]),
-        (
-            AuditEvent.Kind.USER_EDITED,
-            [(id_, told | {"fields": fields_of(names)}) for _key, id_, names in restored],
-        ),
-    )
-    for kind, targets in acts:
-        record_each(
-            kind,
-            actor=actor,
-            now=now,
-            project=user_import.project,
-            target_type="users.user",
-            targets=targets,
-        )
-    return {"removed": len(removed), "restored": undone_changes, "kept": kept, "mails": mails}
+        (restored,) = cursor.fetchone()
+    record_acts(ACTS, user_import, batch, actor, now)
+    return {"removed": removed, "restored": restored, "kept": kept, "mails": mails}
 
 
-def _restore(
-    cursor: CursorWrapper, batch: Mapping[str, Any], now: datetime
-) -> list[tuple[int, str, list[str]]]:
-    """Put what was changed back; return key, public id and former values of each profile."""
+def _restore(cursor: CursorWrapper, batch: Mapping[str, Any], now: datetime) -> None:
+    """Put what was changed back."""
     cursor.execute(RESTORE, batch)
-    restored: list[tuple[int, str, list[str]]] = cursor.fetchall()
     cursor.execute(RESTORE_SEARCH, batch)
     cursor.execute(FORGET_RESETS, batch)
-    cursor.execute(TAKE_COPIES, batch)
-    concerned = {key for (key,) in cursor.fetchall()}
-    moved = [key for key, _id, names in restored if MOVED_BY.intersection(names)]
+    concerned = set(keys_of(cursor, TAKE_COPIES, batch))
+    moved = keys_of(cursor, MOVED, batch)
     if moved:
         registration_moved(moved, now=now)
     rebuild_spans(sorted(concerned), now=now)
-    return restored
 
 
 def _call_back(cursor: CursorWrapper) -> int:
@@ -282,13 +283,6 @@ def _call_back(cursor: CursorWrapper) -> int:
     cursor.execute(MAILS_GONE)
     (gone,) = cursor.fetchone()
     return int(gone)
-
-
-def _remove(cursor: CursorWrapper, batch: Mapping[str, Any]) -> list[str]:
-    """Remove what was created, counts by day included; return the public ids."""
-    count_registrations(cursor, MOVES_BACK, batch)
-    cursor.execute(REMOVE, batch)
-    return [public_id for (public_id,) in cursor.fetchall()]
 
 
 def _finish(user_import: UserImport, actor: Actor, now: datetime) -> None:

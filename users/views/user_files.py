@@ -1,42 +1,31 @@
 """The files of the Users page: the chart's, the basic and the complete list."""
 
-from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.columns import delimiter_of, names_chosen
-from backoffice.core.exports import CsvFile, TooSlow, csv_of
+from backoffice.core.exports import TooSlow, csv_of
 from backoffice.core.permissions import Permission
-from backoffice.core.sheets import SheetFile, check_fits
-from backoffice.jobs.exports import Order, order_file
-from backoffice.jobs.views.files import FilePage
-from subscriptions.spans import refresh_statuses
+from backoffice.core.sheets import SheetFile
+from backoffice.jobs.making import FilePlan
+from backoffice.jobs.views.files import FilePage, ListFilePage
 from users.exports import (
     EXPORT_JOB,
     LIST_FILES,
+    ListFile,
     columns_asked,
     filter_for_audit,
     filter_in_words,
-    manifest_of,
-    write_list,
+    list_plan,
 )
 from users.filters import BasicFileFilter, ChartFileFilter
-from users.resources import Column
 from users.views.activity_chart import activity_by_day, days_shown
 from users.views.user_list import FilteredUsers, public_ids
-
-# Rows written in a second at best: a list that is too long even so is not tried within the
-# request; for others the clock decides.
-ROWS_A_SECOND = {CsvFile.extension: 300_000, SheetFile.extension: 80_000}
-POLL_SECONDS = 2
 
 
 class UserFilePage(FilteredUsers, FilePage):
@@ -45,58 +34,47 @@ class UserFilePage(FilteredUsers, FilePage):
     list_name = "users:list"
 
 
-class ListExport(UserFilePage):
+class ListExport(UserFilePage, ListFilePage):
     """The users of the list, in its order."""
 
     permission_required = Permission.USERS_EXPORT
     http_method_names = ("get", "head", "post")
     audit_kind = AuditEvent.Kind.USERS_EXPORTED
+    job = EXPORT_JOB
 
     @property
-    def is_sheet(self) -> bool:
-        return self.kind_of_file is SheetFile
+    def kind(self) -> ListFile:
+        return LIST_FILES[self.what]
+
+    @property
+    def can_wait(self) -> bool:
+        # A job knows the filter, not who was ticked.
+        return self.request.method != "POST"
 
     def check(self) -> None:
-        self._asked()
+        columns_asked(self.kind, self._asked(), language=self.language)
 
-    def _asked(self) -> tuple[BasicFileFilter, list[Column]]:
-        kind = LIST_FILES[self.what]
-        asked = self.filter_by(kind.filterset)
+    def _asked(self) -> BasicFileFilter:
+        asked = self.filter_by(self.kind.filterset)
         self.checked(asked)
         if self.is_sheet and asked.values["delimiter"]:
             raise ValidationError(_("A sheet has no delimiter."))
-        return asked, columns_asked(kind, asked, language=self.language)
+        return asked
 
-    def make(self) -> HttpResponseBase:
-        asked, columns = self._asked()
+    def plan(self) -> FilePlan:
+        asked = self._asked()
         asked.chosen = self._chosen()
-        refresh_statuses(project_id=self.project.pk, now=self.now)
-        total = asked.totals().total
-        if self.is_sheet:
-            check_fits(total)
-        words = filter_in_words(asked)
-        seconds = total / ROWS_A_SECOND[self.kind_of_file.extension]
-        if seconds >= settings.EXPORT_SECONDS_AT_ONCE and asked.chosen is None:
-            return self.later(self.order(self.what, words))
-        try:
-            made = write_list(asked, columns, is_sheet=self.is_sheet)
-        except TooSlow as error:
-            if asked.chosen is not None:
-                # A job knows the filter, not who was ticked.
-                raise ValidationError(_("This takes too long: choose fewer users.")) from error
-            return self.later(self.order(self.what, words))
-        told: dict[str, Any] = {
-            "filter": filter_for_audit(asked),
-            "columns": [column.column_name for column in columns],
-        }
-        if asked.chosen is not None:
-            told["chosen"] = len(asked.chosen)
-        manifest = manifest_of(asked, columns, is_sheet=self.is_sheet)
-        return self.send(made, self.what, told, words=words, manifest=manifest)
+        return list_plan(self.kind, asked, language=self.language, is_sheet=self.is_sheet)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return the file of the users that were ticked, within the filter."""
         return self.get(*args, **kwargs)
+
+    def make(self) -> HttpResponseBase:
+        try:
+            return super().make()
+        except TooSlow as error:
+            raise ValidationError(_("This takes too long: choose fewer users.")) from error
 
     def _chosen(self) -> set[UUID] | None:
         """
@@ -113,25 +91,6 @@ class ListExport(UserFilePage):
         if not chosen:
             raise ValidationError(_("Nobody is chosen: tick users in the list first."))
         return chosen
-
-    def later(self, order: Order) -> HttpResponse:
-        """Have the file made in the background, and lead to where it will be."""
-        export = order_file(
-            EXPORT_JOB,
-            order,
-            project=self.project,
-            actor=self.request.user,
-            origin=self.request.build_absolute_uri("/").rstrip("/"),
-            now=self.now,
-        )
-        address = reverse("jobs:export", args=[export.pk])
-        if self.request.accepts("text/html"):
-            return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": address})
-        return JsonResponse(
-            {"state": export.state, "url": address},
-            status=HTTPStatus.ACCEPTED,
-            headers={"Location": address, "Retry-After": str(POLL_SECONDS)},
-        )
 
 
 class BasicExport(ListExport):

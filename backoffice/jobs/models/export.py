@@ -110,3 +110,7 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def is_sheet(self) -> bool:
+        return self.file_name.endswith(".xlsx")

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
-from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -20,9 +21,10 @@ from django_filters import FilterSet
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.audit.selectors import acts_since
-from backoffice.core.exports import CsvFile, MadeFile, TooSlow
+from backoffice.core.exports import CsvFile, MadeFile, TooSlow, at_once
 from backoffice.core.periods import midnight
 from backoffice.core.permissions import Permission
+from backoffice.core.sheets import SheetFile, check_fits
 from backoffice.jobs.exports import (
     FILES_TAKEN,
     Order,
@@ -30,8 +32,15 @@ from backoffice.jobs.exports import (
     making_since,
     manifest_link,
     note_sent,
+    order_file,
 )
+from backoffice.jobs.making import FilePlan
 from backoffice.staff.pages import StaffPage
+
+# Rows written in a second at best: a list that is too long even so is not tried within the
+# request; for others the clock decides.
+ROWS_A_SECOND = {CsvFile.extension: 300_000, SheetFile.extension: 80_000}
+POLL_SECONDS = 2
 
 
 class FilePage(StaffPage, View):
@@ -182,4 +191,64 @@ class FilePage(StaffPage, View):
                 "list_url": reverse(self.list_name),
             },
             status=status,
+        )
+
+
+class ListFilePage(FilePage):
+    """A file of a list: sent at once, or made in the background where that takes too long."""
+
+    job: ClassVar[str]
+    """The kind of job that makes it there."""
+
+    def plan(self) -> FilePlan:
+        """
+        Return what the address asks for.
+
+        :raises ValidationError: if there is no such file.
+        """
+        raise NotImplementedError
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the address says all that a job has to know."""
+        return True
+
+    @property
+    def is_sheet(self) -> bool:
+        return self.kind_of_file is SheetFile
+
+    def make(self) -> HttpResponseBase:
+        plan = self.plan()
+        if self.is_sheet:
+            check_fits(plan.total)
+        seconds = plan.total / ROWS_A_SECOND[self.kind_of_file.extension]
+        if self.can_wait and seconds >= settings.EXPORT_SECONDS_AT_ONCE:
+            return self.later(plan)
+        try:
+            made = plan.write(at_once())
+        except TooSlow:
+            if not self.can_wait:
+                raise
+            return self.later(plan)
+        return self.send(
+            made, self.what, dict(plan.told), words=plan.words, manifest=plan.manifest
+        )
+
+    def later(self, plan: FilePlan) -> HttpResponse:
+        """Have the file made in the background, and lead to where it will be."""
+        export = order_file(
+            self.job,
+            self.order(self.what, plan.words),
+            project=self.project,
+            actor=self.request.user,
+            origin=self.request.build_absolute_uri("/").rstrip("/"),
+            now=self.now,
+        )
+        address = reverse("jobs:export", args=[export.pk])
+        if self.request.accepts("text/html"):
+            return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": address})
+        return JsonResponse(
+            {"state": export.state, "url": address},
+            status=HTTPStatus.ACCEPTED,
+            headers={"Location": address, "Retry-After": str(POLL_SECONDS)},
         )

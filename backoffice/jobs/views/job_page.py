@@ -97,8 +97,7 @@ class RetryJob(OneJob):
 
     def _needed_permissions(self, request: HttpRequest) -> set[Permission]:
         kind = KINDS.get(self._found.kind) if self._found else None
-        of_kind = {kind.permission} if kind and kind.permission else set()
-        return super()._needed_permissions(request) | of_kind
+        return super()._needed_permissions(request) | (kind.needs if kind else set())
 
     def post(self, request: StaffRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
         try:

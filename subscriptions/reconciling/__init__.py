@@ -1,0 +1,1 @@
+"""All that providers have, compared with what is kept here, and taken over if it differs."""
