@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -70,7 +71,7 @@ class Batch:
 
     platform: Platform
     rows: list[Row]
-    """At most one for each viewing, in the order of users."""
+    """At most one for each viewing, in the order of users, starts and ids."""
     first_start: datetime
     last_start: datetime
 
@@ -96,8 +97,10 @@ def prepare(
     kept = [beat for beat in beats if not beat.is_impersonated and beat.user in present]
     if not kept:
         return None, unknown
-    first, last = min(b.started_at for b in kept), max(b.started_at for b in kept)
-    ensure_partitions({month_of(beat.started_at) for beat in kept})
+    starts = [beat.started_at for beat in kept]
+    first, last = min(starts), max(starts)
+    months = {month_of(first), month_of(last)}
+    ensure_partitions(months if len(months) == 1 else set(map(month_of, starts)))
     contents = _content_ids({beat.content for beat in kept}, platform)
     devices = device_ids({beat.user_agent for beat in kept})
     rows = [
@@ -114,7 +117,7 @@ def prepare(
         )
         for beat in _one_each(kept, now=now)
     ]
-    rows.sort(key=itemgetter(0))
+    rows.sort(key=itemgetter(0, 2, 3))
     return Batch(platform, rows, first, last), unknown
 
 
@@ -164,19 +167,31 @@ def _content_ids(references: set[str], platform: Platform) -> dict[str, int]:
     return found
 
 
+FIND_CONTENTS = """
+    SELECT reference, id FROM analytics_content
+    WHERE project_id = %(project)s AND reference = ANY (%(references)s::text[])
+"""
+
+
 def _stored_contents(references: Iterable[str], project_id: int) -> dict[str, int]:
-    same = Content.objects.filter(project_id=project_id, reference__in=references)
-    return dict(same.values_list("reference", "id"))
+    values = {"project": project_id, "references": list(references)}
+    with connection.cursor() as cursor:
+        return dict(_ask(cursor, FIND_CONTENTS, values).fetchall())
 
 
-def _one_each(beats: Iterable[Beat], *, now: datetime) -> Iterable[Beat]:
+def _one_each(beats: list[Beat], *, now: datetime) -> Iterable[Beat]:
     """Return one beat for each viewing, its seconds cut to what the wall clock allows."""
+    latest = now + timedelta(seconds=SLACK_SECONDS)
+    possible = [
+        beat
+        if beat.watched_seconds <= (most := int((latest - beat.started_at).total_seconds()))
+        else beat._replace(watched_seconds=max(0, most))
+        for beat in beats
+    ]
+    if len({beat.id for beat in beats}) == len(beats):
+        return possible
     viewings: dict[tuple[str, datetime, str], Beat] = {}
-    for sent in beats:
-        beat = sent
-        most = max(0, int((now - sent.started_at).total_seconds()) + SLACK_SECONDS)
-        if sent.watched_seconds > most:
-            beat = sent._replace(watched_seconds=most)
+    for beat in possible:
         key = (beat.user, beat.started_at, beat.id)
         other = viewings.get(key)
         viewings[key] = beat if other is None else _greatest(beat, other)
@@ -228,25 +243,21 @@ def _array(values: Iterable[Any]) -> str:
 # and litter the catalog. They are empty after each transaction; within one, DELETE empties them.
 STAGING = """
     CREATE TEMP TABLE IF NOT EXISTS ingest_beat (
+        place integer NOT NULL,
         user_id bigint NOT NULL, account_platform_id integer NOT NULL,
         started_at timestamptz NOT NULL, id uuid NOT NULL,
         content_id integer NOT NULL, device_id integer NOT NULL,
         watched_seconds integer NOT NULL, position_seconds integer NOT NULL,
-        has_ended boolean NOT NULL, country text NOT NULL
+        has_ended boolean NOT NULL, country char(2) NOT NULL
     ) ON COMMIT DELETE ROWS;
-    CREATE TEMP TABLE IF NOT EXISTS ingest_change (
-        user_id bigint NOT NULL, started_at timestamptz NOT NULL, id uuid NOT NULL,
-        platform_id integer NOT NULL, content_id integer NOT NULL, device_id integer NOT NULL,
-        country text NOT NULL, watched_seconds integer NOT NULL,
-        position_seconds integer NOT NULL, has_ended boolean NOT NULL,
-        day date NOT NULL, account_platform_id integer NOT NULL,
-        is_view boolean NOT NULL, was_view boolean NOT NULL,
-        old_platform_id integer, old_content_id integer, old_watched_seconds integer,
+    CREATE TEMP TABLE IF NOT EXISTS ingest_user (
+        user_id bigint NOT NULL, row tid NOT NULL, is_new boolean NOT NULL,
         first_viewed_at timestamptz NOT NULL, first_content_id bigint NOT NULL,
         last_viewed_at timestamptz NOT NULL, last_content_id bigint NOT NULL
     ) ON COMMIT DELETE ROWS;
     DELETE FROM ingest_beat;
-    DELETE FROM ingest_change;
+    DELETE FROM ingest_user;
+    SET LOCAL plan_cache_mode = force_generic_plan;
 """
 
 COPY = "COPY ingest_beat FROM STDIN (FORMAT binary)"
@@ -256,8 +267,8 @@ COPY = "COPY ingest_beat FROM STDIN (FORMAT binary)"
 # are, which takes both sides a third of the time that texts take.
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
-COPY_ROW = struct.Struct(f"!hiqiiiqi16s{4 * 'ii'}i?i")
-COPY_COLUMNS = 10
+COPY_ROW = struct.Struct("!h ii iq ii iq i16s ii ii ii ii i? i2s")
+COPY_LENGTHS = (4, 8, 4, 8, 16, 4, 4, 4, 4, 1, 2)
 COPY_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -275,6 +286,40 @@ LOCK_USERS = """
     RETURNING user_id
 """
 
+# A batch takes the same locks in two steps, in half the time: rows that are there are locked by a
+# read, which notes what is needed of them and where they lie. While locked, they stay there.
+HOLD_USERS = """
+    INSERT INTO ingest_user
+    SELECT user_id, ctid, views = 0,
+           first_viewed_at, first_content_id, last_viewed_at, last_content_id
+    FROM analytics_userviewing
+    WHERE user_id = ANY (%(users)s::bigint[])
+    ORDER BY user_id
+    FOR NO KEY UPDATE
+"""
+
+# Whose row came meanwhile from another transaction is left out: to wait for it now, out of the
+# order of ids, could close a circle. Whoever waits here waits for others at this very step, who
+# come in the order of ids too.
+ADD_USERS = """
+    WITH added AS (
+        INSERT INTO analytics_userviewing (
+            user_id, project_id, views, viewing_seconds, media_viewed, first_content_id,
+            first_viewed_at, last_content_id, last_viewed_at, platform_ids
+        )
+        SELECT user_id, %(project)s::bigint, 0, 0, 0, 0, 'infinity', 0, '-infinity', '{}'
+        FROM unnest(%(users)s::bigint[]) AS user_id
+        WHERE user_id NOT IN (SELECT held.user_id FROM ingest_user AS held)
+        ORDER BY user_id
+        ON CONFLICT (user_id) DO NOTHING
+        RETURNING user_id, ctid, first_viewed_at, first_content_id, last_viewed_at, last_content_id
+    )
+    INSERT INTO ingest_user
+    SELECT user_id, ctid, true, first_viewed_at, first_content_id, last_viewed_at, last_content_id
+    FROM added
+    RETURNING user_id
+"""
+
 # Who was deleted since the look-up has no row: one who has was not.
 LEAVE_OUT_DELETED = """
     DELETE FROM ingest_beat AS b USING users_user AS u
@@ -286,213 +331,237 @@ RELEASE_USERS = """
     DELETE FROM analytics_userviewing WHERE user_id = ANY (%(users)s::bigint[]) AND views = 0
 """
 
-# What each beat makes of its viewing, beside what the user had seen so far; beats that change
-# nothing are dropped here. Of the old row and the beat, the one with more seconds leads. Ties
-# are broken by what does not depend on the order of arrival; ids of devices and contents do.
-# The limits of the start are there for the planner: it looks into few partitions.
+# The users are locked: what is not there when this begins does not come meanwhile.
+#
+# change: what each beat makes of its viewing; beats that change nothing are dropped. Of the old
+# row and the beat, the one with more seconds leads. Ties are broken by what does not depend on
+# the order of arrival; ids of devices and contents do. The limits of the start are there for the
+# planner: it looks into few partitions.
+#
+# rebuilt: differences cannot say what is left of a user's contents, platforms, first and last
+# view when a view is none any more, or was another's; nor which of two views at once is the first.
+#
+# gained: what is added to the sums of each other user. The place of a beat is in the order of
+# users, starts and ids: with the content behind it in one number, the least and the greatest
+# are the contents viewed first and last. A viewing that becomes a view was led there by its new
+# beat: the platform is the batch's.
+#
+# media: a user's contents are sorted. One more is put into its place, which is what mostly
+# happens.
+#
+# candidate: first views of a month, perhaps. A view after all others of the user is the first of
+# its month or changes nothing: the stored month is looked up only where it may come late. (Within
+# a day of a month's end a clock that is set back may take local days out of order.)
+#
+# earlier: by how much the counts of first viewers change; an earlier first view moves one.
 MERGE = """
-    INSERT INTO ingest_change
-    SELECT b.user_id, b.started_at, b.id, n.platform_id, n.content_id, n.device_id, n.country,
-           n.watched_seconds, greatest(b.position_seconds, v.position_seconds),
-           b.has_ended OR coalesce(v.has_ended, false),
-           (b.started_at AT TIME ZONE p.time_zone)::date, b.account_platform_id,
-           n.watched_seconds >= p.minimum_view_seconds AND n.hardware_type <> 'bot',
-           coalesce(
-               v.watched_seconds >= p.minimum_view_seconds AND od.hardware_type <> 'bot', false
-           ),
-           v.platform_id, v.content_id, v.watched_seconds,
-           uv.first_viewed_at, uv.first_content_id, uv.last_viewed_at, uv.last_content_id
-    FROM ingest_beat AS b
-    JOIN analytics_userviewing AS uv ON uv.user_id = b.user_id
-    JOIN projects_project AS p ON p.id = %(project)s::bigint
-    JOIN analytics_device AS d ON d.id = b.device_id
-    LEFT JOIN analytics_viewing AS v
-        ON v.user_id = b.user_id AND v.started_at = b.started_at AND v.id = b.id
-        AND v.started_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
-    LEFT JOIN analytics_device AS od ON od.id = v.device_id
-    CROSS JOIN LATERAL (
-        SELECT CASE
-            WHEN v.user_id IS NULL OR b.watched_seconds > v.watched_seconds THEN true
-            WHEN b.watched_seconds < v.watched_seconds THEN false
-            WHEN b.device_id <> v.device_id
-                THEN d.agent_hash COLLATE "C" > od.agent_hash COLLATE "C"
-            WHEN b.country <> v.country
-                THEN b.country COLLATE "C" > v.country COLLATE "C"
-            WHEN b.content_id <> v.content_id THEN (
-                SELECT bc.reference COLLATE "C" > vc.reference COLLATE "C"
-                FROM analytics_content AS bc, analytics_content AS vc
-                WHERE bc.id = b.content_id AND vc.id = v.content_id
-            )
-            ELSE %(platform)s::integer > v.platform_id
-        END AS leads
-    ) AS l
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN leads THEN %(platform)s::integer ELSE v.platform_id END AS platform_id,
-               CASE WHEN leads THEN b.content_id ELSE v.content_id END AS content_id,
-               CASE WHEN leads THEN b.device_id ELSE v.device_id END AS device_id,
-               CASE WHEN leads THEN b.country ELSE v.country END AS country,
-               CASE WHEN leads THEN d.hardware_type ELSE od.hardware_type END AS hardware_type,
-               CASE WHEN leads THEN b.watched_seconds ELSE v.watched_seconds END
-                   AS watched_seconds
-    ) AS n
-    WHERE v.user_id IS NULL OR leads OR b.position_seconds > v.position_seconds
-       OR b.has_ended > v.has_ended
-"""
-
-# The users are locked: what was not there when MERGE looked is not there now.
-STORE_NEW = """
-    INSERT INTO analytics_viewing (
-        user_id, started_at, id, project_id, platform_id, content_id, device_id, country,
-        watched_seconds, position_seconds, has_ended
-    )
-    SELECT user_id, started_at, id, %(project)s::integer, platform_id, content_id, device_id,
-           country, watched_seconds, position_seconds, has_ended
-    FROM ingest_change WHERE old_watched_seconds IS NULL
-"""
-STORE_KNOWN = """
-    UPDATE analytics_viewing AS v SET
-        platform_id = c.platform_id, content_id = c.content_id, device_id = c.device_id,
-        country = c.country, watched_seconds = c.watched_seconds,
-        position_seconds = c.position_seconds, has_ended = c.has_ended
-    FROM ingest_change AS c
-    WHERE v.user_id = c.user_id AND v.started_at = c.started_at AND v.id = c.id
-      AND v.started_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
-      AND c.old_watched_seconds IS NOT NULL
-"""
-
-# Differences cannot say what is left of a user's contents, platforms, first and last view when
-# a view is none any more, or was another's; nor which of two views at once is the first.
-FIND_REBUILT = """
-    SELECT DISTINCT user_id
-    FROM ingest_change
-    WHERE was_view AND (
-              NOT is_view OR content_id <> old_content_id OR platform_id <> old_platform_id
-          )
-       OR is_view AND NOT was_view AND (
-              started_at = first_viewed_at AND content_id <> first_content_id
-              OR started_at = last_viewed_at AND content_id <> last_content_id
-          )
-"""
-
-# A user's contents are sorted: one more is put into its place, which is what mostly happens.
-# A viewing that becomes a view was led there by its new beat: the platform is the batch's.
-ADD_TO_USERS = """
-    WITH changes AS (
-        SELECT * FROM ingest_change
-        WHERE is_view AND user_id <> ALL (%(rebuilt)s::bigint[])
+    WITH project AS MATERIALIZED (
+        SELECT time_zone, minimum_view_seconds FROM projects_project
+        WHERE id = %(project)s::bigint
     ),
-    added AS (
-        SELECT user_id, array_agg(DISTINCT content_id ORDER BY content_id) AS ids
-        FROM changes WHERE NOT was_view GROUP BY user_id
+    change AS MATERIALIZED (
+        SELECT b.user_id, b.started_at, b.id, b.place, b.account_platform_id,
+               n.platform_id, n.content_id, n.device_id, n.country, n.watched_seconds,
+               greatest(b.position_seconds, v.position_seconds) AS position_seconds,
+               b.has_ended OR coalesce(v.has_ended, false) AS has_ended,
+               (b.started_at AT TIME ZONE p.time_zone)::date AS day,
+               n.watched_seconds >= p.minimum_view_seconds AND n.hardware_type <> 'bot'
+                   AS is_view,
+               coalesce(
+                   v.watched_seconds >= p.minimum_view_seconds AND od.hardware_type <> 'bot',
+                   false
+               ) AS was_view,
+               v.platform_id AS old_platform_id, v.content_id AS old_content_id,
+               v.watched_seconds AS old_watched_seconds,
+               h.first_viewed_at, h.first_content_id, h.last_viewed_at, h.last_content_id
+        FROM (SELECT *, country::text AS sent_country FROM ingest_beat) AS b
+        JOIN ingest_user AS h ON h.user_id = b.user_id
+        CROSS JOIN project AS p
+        JOIN analytics_device AS d ON d.id = b.device_id
+        LEFT JOIN analytics_viewing AS v
+            ON v.user_id = b.user_id AND v.started_at = b.started_at AND v.id = b.id
+            AND v.started_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
+        LEFT JOIN analytics_device AS od ON od.id = v.device_id
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN v.user_id IS NULL OR b.watched_seconds > v.watched_seconds THEN true
+                WHEN b.watched_seconds < v.watched_seconds THEN false
+                WHEN b.device_id <> v.device_id
+                    THEN d.agent_hash COLLATE "C" > od.agent_hash COLLATE "C"
+                WHEN b.sent_country <> v.country
+                    THEN b.sent_country COLLATE "C" > v.country COLLATE "C"
+                WHEN b.content_id <> v.content_id THEN (
+                    SELECT bc.reference COLLATE "C" > vc.reference COLLATE "C"
+                    FROM analytics_content AS bc, analytics_content AS vc
+                    WHERE bc.id = b.content_id AND vc.id = v.content_id
+                )
+                ELSE %(platform)s::integer > v.platform_id
+            END AS leads
+        ) AS l
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN leads THEN %(platform)s::integer ELSE v.platform_id END
+                       AS platform_id,
+                   CASE WHEN leads THEN b.content_id ELSE v.content_id END AS content_id,
+                   CASE WHEN leads THEN b.device_id ELSE v.device_id END AS device_id,
+                   CASE WHEN leads THEN b.sent_country ELSE v.country END AS country,
+                   CASE WHEN leads THEN d.hardware_type ELSE od.hardware_type END
+                       AS hardware_type,
+                   CASE WHEN leads THEN b.watched_seconds ELSE v.watched_seconds END
+                       AS watched_seconds
+        ) AS n
+        WHERE v.user_id IS NULL OR leads OR b.position_seconds > v.position_seconds
+           OR b.has_ended > v.has_ended
     ),
-    first_media AS (
-        INSERT INTO analytics_usermedia AS m (user_id, project_id, content_ids)
-        SELECT user_id, %(project)s::bigint, ids FROM added
-        WHERE user_id = ANY (%(new_users)s::bigint[])
-        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
+    stored_new AS (
+        INSERT INTO analytics_viewing (
+            user_id, started_at, id, project_id, platform_id, content_id, device_id, country,
+            watched_seconds, position_seconds, has_ended
+        )
+        SELECT user_id, started_at, id, %(project)s::integer, platform_id, content_id, device_id,
+               country, watched_seconds, position_seconds, has_ended
+        FROM change WHERE old_watched_seconds IS NULL
     ),
-    more_media AS (
-        UPDATE analytics_usermedia AS m SET content_ids = CASE
-            WHEN cardinality(a.ids) = 1 THEN
-                m.content_ids[:width_bucket(a.ids[1], m.content_ids)]
-                || a.ids
-                || m.content_ids[width_bucket(a.ids[1], m.content_ids) + 1:]
-            ELSE ARRAY(
-                SELECT DISTINCT id FROM unnest(m.content_ids || a.ids) AS id ORDER BY id
-            )
-        END
-        FROM added AS a
-        WHERE m.user_id = a.user_id AND NOT m.content_ids @> a.ids
-        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
+    stored_known AS (
+        UPDATE analytics_viewing AS v SET
+            platform_id = c.platform_id, content_id = c.content_id, device_id = c.device_id,
+            country = c.country, watched_seconds = c.watched_seconds,
+            position_seconds = c.position_seconds, has_ended = c.has_ended
+        FROM change AS c
+        WHERE v.user_id = c.user_id AND v.started_at = c.started_at AND v.id = c.id
+          AND v.started_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
+          AND c.old_watched_seconds IS NOT NULL
     ),
-    media AS (SELECT * FROM first_media UNION ALL SELECT * FROM more_media),
-    gained AS (
+    rebuilt AS MATERIALIZED (
+        SELECT DISTINCT user_id
+        FROM change
+        WHERE was_view AND (
+                  NOT is_view OR content_id <> old_content_id OR platform_id <> old_platform_id
+              )
+           OR is_view AND NOT was_view AND (
+                  started_at = first_viewed_at AND content_id <> first_content_id
+                  OR started_at = last_viewed_at AND content_id <> last_content_id
+              )
+    ),
+    added AS MATERIALIZED (
+        SELECT * FROM change WHERE is_view AND user_id NOT IN (SELECT user_id FROM rebuilt)
+    ),
+    gained AS MATERIALIZED (
         SELECT user_id, count(*) FILTER (WHERE NOT was_view) AS views,
                sum(watched_seconds - CASE WHEN was_view THEN old_watched_seconds ELSE 0 END)
                    AS seconds,
                min(started_at) FILTER (WHERE NOT was_view) AS first_at,
                max(started_at) FILTER (WHERE NOT was_view) AS last_at,
-               array_agg(content_id ORDER BY started_at, id) FILTER (WHERE NOT was_view)
-                   AS contents
-        FROM changes GROUP BY user_id
-    )
-    UPDATE analytics_userviewing AS u SET
-        views = u.views + g.views,
-        viewing_seconds = u.viewing_seconds + g.seconds,
-        media_viewed = coalesce(m.media_viewed, u.media_viewed),
-        first_content_id = CASE WHEN g.first_at < u.first_viewed_at
-            THEN g.contents[1] ELSE u.first_content_id END,
-        first_viewed_at = least(u.first_viewed_at, g.first_at),
-        last_content_id = CASE WHEN g.last_at > u.last_viewed_at
-            THEN g.contents[g.views] ELSE u.last_content_id END,
-        last_viewed_at = greatest(u.last_viewed_at, g.last_at),
-        platform_ids = CASE WHEN g.views = 0 OR %(platform)s::bigint = ANY (u.platform_ids)
-            THEN u.platform_ids
-            ELSE ARRAY(SELECT id FROM unnest(u.platform_ids || %(platform)s::bigint) AS id
-                       ORDER BY id) END
-    FROM gained AS g LEFT JOIN media AS m ON m.user_id = g.user_id
-    WHERE u.user_id = g.user_id
-"""
-
-# By how much the counts of first viewers change: an earlier first view moves a user's count.
-# The stored month is looked up only where a view may come late: one after all others of the
-# user is the first of its month or changes nothing. (Within a day of a month's end a clock that
-# is set back may take local days out of order.)
-ADD_TO_MONTHS = """
-    WITH zone AS (SELECT time_zone FROM projects_project WHERE id = %(project)s::bigint),
-    new AS (
-        SELECT user_id, date_trunc('month', day::timestamp)::date AS month, account_platform_id,
-               min(started_at) AS first_at, min(day) AS day, last_viewed_at
-        FROM ingest_change
-        WHERE is_view AND NOT was_view AND user_id <> ALL (%(rebuilt)s::bigint[])
-        GROUP BY user_id, 2, account_platform_id, last_viewed_at
+               min(place::bigint << 32 | content_id) FILTER (WHERE NOT was_view)
+                   & 4294967295 AS first_content_id,
+               max(place::bigint << 32 | content_id) FILTER (WHERE NOT was_view)
+                   & 4294967295 AS last_content_id,
+               array_agg(content_id) FILTER (WHERE NOT was_view) AS content_ids
+        FROM added GROUP BY user_id
     ),
-    placed AS (
-        SELECT new.*,
-               CASE
-                   WHEN first_at < last_viewed_at THEN 'late'
-                   WHEN last_day < month - 1 THEN 'first'
-                   WHEN date_trunc('month', last_day::timestamp)::date = month THEN 'after'
-                   ELSE 'late'
-               END AS place
-        FROM new, zone,
-             LATERAL (SELECT (last_viewed_at AT TIME ZONE time_zone)::date AS last_day) AS l
+    first_media AS (
+        INSERT INTO analytics_usermedia AS m (user_id, project_id, content_ids)
+        SELECT user_id, %(project)s::bigint,
+               ARRAY(SELECT DISTINCT id FROM unnest(content_ids) AS id ORDER BY id)
+        FROM gained JOIN ingest_user AS held USING (user_id)
+        WHERE is_new
+        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
     ),
-    earlier AS (
-        SELECT p.*, m.first_viewed_at AS old_first_at
-        FROM placed AS p
+    more_media AS (
+        UPDATE analytics_usermedia AS m SET content_ids = CASE
+            WHEN g.views = 1 THEN
+                m.content_ids[:width_bucket(g.content_ids[1], m.content_ids)]
+                || g.content_ids
+                || m.content_ids[width_bucket(g.content_ids[1], m.content_ids) + 1:]
+            ELSE ARRAY(
+                SELECT DISTINCT id FROM unnest(m.content_ids || g.content_ids) AS id ORDER BY id
+            )
+        END
+        FROM gained AS g
+        WHERE m.user_id = g.user_id AND CASE g.views
+                WHEN 0 THEN false
+                WHEN 1 THEN m.content_ids[width_bucket(g.content_ids[1], m.content_ids)]
+                    IS DISTINCT FROM g.content_ids[1]
+                ELSE NOT m.content_ids @> g.content_ids
+            END
+        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
+    ),
+    media AS (SELECT * FROM first_media UNION ALL SELECT * FROM more_media),
+    summed AS (
+        UPDATE analytics_userviewing AS u SET
+            views = u.views + g.views,
+            viewing_seconds = u.viewing_seconds + g.seconds,
+            media_viewed = coalesce(m.media_viewed, u.media_viewed),
+            first_content_id = CASE WHEN g.first_at < u.first_viewed_at
+                THEN g.first_content_id ELSE u.first_content_id END,
+            first_viewed_at = least(u.first_viewed_at, g.first_at),
+            last_content_id = CASE WHEN g.last_at > u.last_viewed_at
+                THEN g.last_content_id ELSE u.last_content_id END,
+            last_viewed_at = greatest(u.last_viewed_at, g.last_at),
+            platform_ids = CASE WHEN g.views = 0 OR %(platform)s::bigint = ANY (u.platform_ids)
+                THEN u.platform_ids
+                ELSE ARRAY(SELECT id FROM unnest(u.platform_ids || %(platform)s::bigint) AS id
+                           ORDER BY id) END
+        FROM gained AS g
+        JOIN ingest_user AS held ON held.user_id = g.user_id
+        LEFT JOIN media AS m ON m.user_id = g.user_id
+        WHERE u.ctid = held.row
+    ),
+    candidate AS (
+        SELECT user_id, month, account_platform_id, bool_or(is_late) AS is_late,
+               min(started_at) AS first_at, min(day) AS day
+        FROM added
+        CROSS JOIN project
+        CROSS JOIN LATERAL (
+            SELECT date_trunc('month', day::timestamp)::date AS month,
+                   (last_viewed_at AT TIME ZONE time_zone)::date AS last_day
+        ) AS d
+        CROSS JOIN LATERAL (
+            SELECT started_at < last_viewed_at OR last_day >= month - 1 AS is_late
+        ) AS l
+        WHERE NOT was_view
+          AND (started_at < last_viewed_at
+               OR date_trunc('month', last_day::timestamp)::date <> month)
+        GROUP BY user_id, month, account_platform_id
+    ),
+    earlier AS MATERIALIZED (
+        SELECT c.*, m.ctid AS row, m.first_viewed_at AS old_first_at
+        FROM candidate AS c
         LEFT JOIN analytics_viewermonth AS m
-            ON m.user_id = CASE WHEN p.place = 'late' THEN p.user_id END AND m.month = p.month
-        WHERE p.place <> 'after' AND (m.user_id IS NULL OR p.first_at < m.first_viewed_at)
+            ON m.user_id = CASE WHEN is_late THEN c.user_id END AND m.month = c.month
+        WHERE m.user_id IS NULL OR c.first_at < m.first_viewed_at
     ),
-    inserted AS (
+    new_months AS (
         INSERT INTO analytics_viewermonth
             (user_id, month, project_id, account_platform_id, first_viewed_at)
         SELECT user_id, month, %(project)s::bigint, account_platform_id, first_at
         FROM earlier WHERE old_first_at IS NULL
     ),
-    moved AS (
+    moved_months AS (
         UPDATE analytics_viewermonth AS m SET first_viewed_at = e.first_at
         FROM earlier AS e
-        WHERE m.user_id = e.user_id AND m.month = e.month AND e.old_first_at IS NOT NULL
+        WHERE m.ctid = e.row
     )
-    SELECT account_platform_id, day, count(*) FROM earlier GROUP BY 1, 2
-    UNION ALL
-    SELECT account_platform_id, (old_first_at AT TIME ZONE time_zone)::date, -count(*)
-    FROM earlier, zone
-    WHERE old_first_at IS NOT NULL
-    GROUP BY 1, 2
-"""
-
-CHANGES_OF_DAYS = """
-    SELECT platform_id, day, sum(views)::integer, sum(seconds)::bigint
+    SELECT 'views', platform_id, day, sum(views), sum(seconds)
     FROM (
         SELECT platform_id, day, 1 AS views, watched_seconds AS seconds
-        FROM ingest_change WHERE is_view
+        FROM change WHERE is_view
         UNION ALL
-        SELECT old_platform_id, day, -1, -old_watched_seconds FROM ingest_change WHERE was_view
+        SELECT old_platform_id, day, -1, -old_watched_seconds FROM change WHERE was_view
     ) AS parts
     GROUP BY platform_id, day
+    UNION ALL
+    SELECT 'viewers', account_platform_id, day, count(*), 0 FROM earlier GROUP BY 2, 3
+    UNION ALL
+    SELECT 'viewers', account_platform_id, (old_first_at AT TIME ZONE time_zone)::date,
+           -count(*), 0
+    FROM earlier CROSS JOIN project
+    WHERE old_first_at IS NOT NULL
+    GROUP BY 2, 3
+    UNION ALL
+    SELECT 'rebuilt', user_id, NULL, 0, 0 FROM rebuilt
+    UNION ALL
+    SELECT 'empty', user_id, NULL, 0, 0 FROM ingest_user
+    WHERE is_new AND user_id NOT IN (SELECT user_id FROM gained)
 """
 
 ADD_TO_VIEWER_DAYS = """
@@ -523,28 +592,25 @@ ADD_TO_VIEWING_DAYS = """
 """
 
 
-@transaction.atomic
+class RowCameMeanwhileError(Exception):
+    """A user of the batch got a row from another transaction between the two steps of the lock."""
+
+
 def store(batch: Batch) -> None:
     """Store the batch with all that follows from it, or nothing; a repeat changes nothing."""
-    values: dict[str, Any] = {
-        "project": batch.platform.project_id,
-        "platform": batch.platform.pk,
-        "first": batch.first_start,
-        "last": batch.last_start,
-    }
+    try:
+        _store(batch, in_one_step=False)
+    except RowCameMeanwhileError:
+        # The locks are given back: all of them are taken anew, in order.
+        _store(batch, in_one_step=True)
+
+
+@transaction.atomic
+def _store(batch: Batch, *, in_one_step: bool) -> None:
     with connection.cursor() as cursor:
         _stage(cursor, batch.rows)
-        new_users = lock_users(
-            cursor, {row.user_id for row in batch.rows}, project_id=batch.platform.project_id
-        )
-        added = {"users": _array(new_users)}
-        if new_users:
-            _ask(cursor, LEAVE_OUT_DELETED, added)
-        changes = _ask(cursor, MERGE, values).rowcount
-        if changes:
-            _merge(cursor, values | {"new_users": added["users"]}, changes=changes)
-        if new_users:
-            _ask(cursor, RELEASE_USERS, added)
+        _hold_users(cursor, batch, in_one_step=in_one_step)
+        _merge(cursor, batch)
 
 
 def lock_users(cursor: CursorWrapper, user_ids: Iterable[int], *, project_id: int) -> list[int]:
@@ -560,37 +626,69 @@ def lock_users(cursor: CursorWrapper, user_ids: Iterable[int], *, project_id: in
 def _stage(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
     cursor.execute(STAGING)
     with connection.wrap_database_errors, cursor.cursor.copy(COPY) as copy:
-        copy.write(b"".join([COPY_HEAD, *map(_packed, rows), COPY_END]))
+        copy.write(_packed(rows))
 
 
-def _packed(row: Row) -> bytes:
-    country = row.country.encode()
-    return (
-        COPY_ROW.pack(
-            COPY_COLUMNS,
-            *(8, row.user_id, 4, row.account_platform_id),
-            *(8, (row.started_at - COPY_EPOCH) // MICROSECOND),
-            *(16, bytes.fromhex(row.id.replace("-", ""))),
-            *(4, row.content_id, 4, row.device_id),
-            *(4, row.watched_seconds, 4, row.position_seconds),
-            *(1, row.has_ended, len(country)),
-        )
-        + country
+def _packed(rows: Sequence[Row]) -> bytes:
+    """Return rows as COPY reads them, each with its place among them; column by column."""
+    users, accounts, starts, ids, *numbers, countries = zip(*rows, strict=True)
+    columns = (
+        range(len(rows)),
+        users,
+        accounts,
+        [(start - COPY_EPOCH) // MICROSECOND for start in starts],
+        [bytes.fromhex(number.replace("-", "")) for number in ids],
+        *numbers,
+        [country.ljust(2).encode() for country in countries],
     )
+    lengths = map(repeat, COPY_LENGTHS)
+    fields = chain.from_iterable(zip(lengths, columns, strict=True))
+    return b"".join([COPY_HEAD, *map(COPY_ROW.pack, repeat(len(columns)), *fields), COPY_END])
 
 
-def _merge(cursor: CursorWrapper, values: dict[str, Any], *, changes: int) -> None:
-    if _ask(cursor, STORE_NEW, values).rowcount < changes:
-        _ask(cursor, STORE_KNOWN, values)
-    rebuilt = [user_id for (user_id,) in _ask(cursor, FIND_REBUILT).fetchall()]
-    values |= {"rebuilt": _array(rebuilt)}
-    _ask(cursor, ADD_TO_USERS, values)
+def _hold_users(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> None:
+    """
+    Lock the users, note what they have seen so far, and leave out who was deleted meanwhile.
+
+    :raises RowCameMeanwhileError: if the locks have to be taken in one step.
+    """
+    project_id = batch.platform.project_id
+    user_ids = sorted({row.user_id for row in batch.rows})
+    new = lock_users(cursor, user_ids, project_id=project_id) if in_one_step else []
+    values = {"users": _array(user_ids), "project": project_id}
+    missing = len(user_ids) - _ask(cursor, HOLD_USERS, values).rowcount
+    if missing:
+        new = [user_id for (user_id,) in _ask(cursor, ADD_USERS, values).fetchall()]
+        if len(new) < missing:
+            raise RowCameMeanwhileError
+    if new:
+        _ask(cursor, LEAVE_OUT_DELETED, {"users": _array(new)})
+
+
+def _merge(cursor: CursorWrapper, batch: Batch) -> None:
+    values = {
+        "project": batch.platform.project_id,
+        "platform": batch.platform.pk,
+        "first": batch.first_start,
+        "last": batch.last_start,
+    }
+    rebuilt: list[int] = []
+    empty: list[int] = []
     viewers: Counter[tuple[int, date]] = Counter()
-    for platform_id, day, count in _ask(cursor, ADD_TO_MONTHS, values).fetchall():
-        viewers[platform_id, day] += count
+    views: list[tuple[Any, ...]] = []
+    for kind, number, day, count, seconds in _ask(cursor, MERGE, values).fetchall():
+        if kind == "views" and (count or seconds):
+            views.append((number, day, count, seconds))
+        elif kind == "viewers":
+            viewers[number, day] += count
+        elif kind == "rebuilt":
+            rebuilt.append(number)
+        elif kind == "empty":
+            empty.append(number)
     if rebuilt:
         viewers.update(rebuild_users(cursor, rebuilt))
-    views = [row for row in _ask(cursor, CHANGES_OF_DAYS).fetchall() if row[2] or row[3]]
+    if empty:
+        _ask(cursor, RELEASE_USERS, {"users": _array(empty)})
     moved = [(*key, count) for key, count in viewers.items() if count]
     if moved:
         _ask(cursor, ADD_TO_VIEWER_DAYS, values | _columns("platforms days viewers", moved))

@@ -273,6 +273,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "backoffice" / "locale"]
 USE_I18N = True
+# English days as everywhere else: "3 Nov 2026", where 11/03 and 03/11 would be guessed at.
+FORMAT_MODULE_PATH = "backoffice.core.formats"
 USE_TZ = True
 TIME_ZONE = "UTC"
 

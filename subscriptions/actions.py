@@ -258,6 +258,7 @@ def put_subscription(reported: Subscription, *, now: datetime) -> bool:
     if _is_older(reported, known):
         return False
     reported.status_since = _since(known, reported, now=now)
+    _keep_trial(known, reported)
     derive_subscription(reported)
     _store(reported, known)
     rebuild_spans([reported.user_id], now=now)
@@ -290,12 +291,14 @@ def put_subscriptions(reported: Sequence[Subscription], *, now: datetime) -> int
         if before and (before.user_id != row.user_id or _is_older(row, before)):
             continue
         row.status_since = _since(before, row, now=now)
+        if before is not None:
+            row.first_paid_at = _earliest(row.first_paid_at, before.first_paid_at)
+        _keep_trial(before, row)
         derive_subscription(row)
         if before is None:
             new.append(row)
             continue
         row.pk = before.pk
-        row.first_paid_at = row.first_paid_at or before.first_paid_at
         if _differs(row, before):
             changed.append(row)
     Subscription.objects.bulk_create(new)
@@ -548,6 +551,22 @@ def _differs(row: Subscription, before: Subscription) -> bool:
         for name in REPORTED_COLUMNS
         if name not in {"as_of", "offer"}
     ) or (row.offer_id != before.offer_id)
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def _keep_trial(known: Subscription | None, reported: Subscription) -> None:
+    """Keep a trial that is over: a store tells of it only while it runs."""
+    is_asked = reported.provider in STORES and reported.as_of is not None
+    if not is_asked or known is None or known.trial_ends_at is None or reported.trial_ends_at:
+        return
+    reported.trial_ends_at = known.trial_ends_at
+    paid_until = reported.current_period_end
+    has_paid = paid_until is not None and paid_until > known.trial_ends_at
+    has_paid = has_paid and reported.status != Subscription.Status.PAST_DUE
+    reported.first_paid_at = known.first_paid_at or (known.trial_ends_at if has_paid else None)
 
 
 def _since(

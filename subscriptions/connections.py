@@ -174,7 +174,6 @@ class AppleForm(ConnectForm):
     environment = forms.ChoiceField(
         label=_("Environment"),
         choices=[("live", _("Production")), ("sandbox", _("Sandbox"))],
-        widget=forms.Select(attrs={"class": "form-select"}),
     )
     bundle_id = name_field(
         label=_("Bundle of the app"), help_text=_("As in App Store Connect: com.example.films.")

@@ -507,7 +507,7 @@ def _customer_of(
     else:
         told = gateway.customer(paid.customer)
     whom = replace(told, user=told.user or paid.user, email=told.email or paid.email)
-    return match(account, whom, now=now)
+    return _matched(account, whom, now=now)
 
 
 def match(account: ProviderAccount, report: CustomerReport, *, now: datetime) -> ProviderCustomer:
@@ -524,6 +524,13 @@ def match(account: ProviderAccount, report: CustomerReport, *, now: datetime) ->
         check_not_deleted(known)
         if known.user_id is not None:
             return known
+    return _matched(account, report, now=now)
+
+
+def _matched(
+    account: ProviderAccount, report: CustomerReport, *, now: datetime
+) -> ProviderCustomer:
+    """Return the customer, who is nobody yet, with whoever fits."""
     user, matched_by = find_user(account.project_id, report)
     customer, _is_new = ProviderCustomer.objects.get_or_create(
         project_id=account.project_id,

@@ -23,13 +23,22 @@ LEAF_MARK = "1.2.840.113635.100.6.11.1"
 AUDIENCE = "https://backoffice.example.com/webhooks/google/north/"
 SENDER = "push@films.iam.gserviceaccount.com"
 PACKAGE = "com.example.films"
+# When what is sold here began and, unless it is renewed, expires.
+BEGAN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+EXPIRES = dt.datetime(2026, 4, 1, 12, tzinfo=dt.UTC)
 
 
 class LocalStores:
-    """Answers by path from `answers`; a number there is a status to fail with."""
+    """
+    Answers by path from `answers`; a number there is a status to fail with, a pair status and
+    body.
+
+    What stands in `first` for a path is answered before that, one after another.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
+        self.first: dict[str, list[Any]] = {}
         self.requests: list[str] = []
         handler = type("Handler", (_Handler,), {"stores": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -54,6 +63,7 @@ class LocalStores:
 
     def reset(self) -> None:
         self.requests.clear()
+        self.first.clear()
         pem = self.google_certificate.public_bytes(serialization.Encoding.PEM).decode()
         self.answers = {
             "/certs": {"key-1": pem},
@@ -96,6 +106,82 @@ def push(number: int, *, package: str = PACKAGE, **notice: Any) -> bytes:
     told = {"version": "1.0", "packageName": package, "eventTimeMillis": "1772366400000"} | notice
     data = base64.b64encode(json.dumps(told).encode()).decode()
     return json.dumps({"message": {"data": data, "messageId": f"message-{number}"}}).encode()
+
+
+def play_path(kind, token):
+    return f"/androidpublisher/v3/applications/{PACKAGE}/purchases/{kind}/tokens/{token}"
+
+
+def play_subscription(user, state="ACTIVE", **more):
+    return {
+        "kind": "androidpublisher#subscriptionPurchaseV2",
+        "subscriptionState": f"SUBSCRIPTION_STATE_{state}",
+        "startTime": "2026-03-01T12:00:00.123Z",
+        "externalAccountIdentifiers": {"obfuscatedExternalAccountId": str(user.public_id)},
+        "lineItems": [
+            {
+                "productId": "monthly",
+                "latestSuccessfulOrderId": "GPA.1111-2222-3333-44444..2",
+                "expiryTime": "2026-04-01T12:00:00Z",
+                "autoRenewingPlan": {
+                    "recurringPrice": {"currencyCode": "EUR", "units": "9", "nanos": 990000000}
+                },
+            }
+        ],
+    } | more
+
+
+def notice(number, kind=4, token="token-1"):
+    part = {"version": "1.0", "notificationType": kind, "purchaseToken": token}
+    return push(number, subscriptionNotification=part)
+
+
+def milliseconds(instant):
+    return int(instant.timestamp() * 1000)
+
+
+def transaction_of(user, **more):
+    return {
+        "bundleId": "com.example.films",
+        "environment": "Sandbox",
+        "originalTransactionId": "2000",
+        "transactionId": "2001",
+        "productId": "monthly",
+        "type": "Auto-Renewable Subscription",
+        "originalPurchaseDate": milliseconds(BEGAN),
+        "purchaseDate": milliseconds(BEGAN),
+        "expiresDate": milliseconds(EXPIRES),
+        "price": 9990,
+        "currency": "EUR",
+        "appAccountToken": str(user.public_id),
+        "signedDate": milliseconds(BEGAN),
+    } | more
+
+
+def statuses(stores, user, state, *, renews=1, **more):
+    renewal = {
+        "environment": "Sandbox",
+        "originalTransactionId": "2000",
+        "autoRenewStatus": renews,
+        "signedDate": milliseconds(BEGAN),
+    } | ({"expirationIntent": more.pop("intent")} if "intent" in more else {})
+    stores.answers["/inApps/v1/subscriptions/2000"] = {
+        "environment": "Sandbox",
+        "bundleId": "com.example.films",
+        "data": [
+            {
+                "subscriptionGroupIdentifier": "1",
+                "lastTransactions": [
+                    {
+                        "originalTransactionId": "2000",
+                        "status": state,
+                        "signedTransactionInfo": stores.apple.signed(transaction_of(user, **more)),
+                        "signedRenewalInfo": stores.apple.signed(renewal),
+                    }
+                ],
+            }
+        ],
+    }
 
 
 class AppleChain:
@@ -190,8 +276,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         path = self.path.partition("?")[0]
         self.stores.requests.append(path)
-        answer = self.stores.answers.get(path, 404)
-        status = answer if isinstance(answer, int) else 200
+        first = self.stores.first.get(path)
+        answer = first.pop(0) if first else self.stores.answers.get(path, 404)
+        status, answer = answer if isinstance(answer, tuple) else (None, answer)
+        status = status or (answer if isinstance(answer, int) else 200)
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

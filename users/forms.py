@@ -258,6 +258,7 @@ class ImportColumnsForm(forms.Form):
     platform = forms.ModelChoiceField(
         label=_("Platform of new users whose row names none"),
         queryset=Platform.objects.none(),
+        to_field_name="slug",
         required=False,
         empty_label=None,
     )

@@ -21,6 +21,8 @@ KEY_PREFIX = "bk_"
 # 256 random bits; written in 43 characters.
 _KEY_BYTES = 32
 _HINT_LENGTH = 10
+# The settings have a page of this name among the platforms' own.
+_TAKEN_SLUG = "new"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -124,6 +126,10 @@ def create_platform(
     :raises ProjectRefused: if a value will not do, the slug is taken within the project, or an
         address is neither https nor http on this machine.
     """
+    if slug == _TAKEN_SLUG:
+        raise ProjectRefused(
+            _("The short name “%(slug)s” is taken: choose another one.") % {"slug": slug}
+        )
     platform = Platform(
         project=project,
         slug=slug,

@@ -56,8 +56,8 @@ class RegisterFilter(django_filters.FilterSet):
         self._add("from", DayFilter(label=_("From"), method=self.since))
         self._add("to", DayFilter(label=_("To"), method=self.until))
         for field in self.form.fields.values():
-            is_choice = isinstance(field, forms.ChoiceField)
-            field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
+            if not isinstance(field, forms.ChoiceField):
+                field.widget.attrs["class"] = "form-control"
 
     def offer_choices(self) -> None:
         """Fill in the choices that depend on the project: none here."""

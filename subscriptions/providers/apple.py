@@ -53,6 +53,7 @@ _Subject = ProviderEvent.Subject
 
 # --- What Apple's words are in ours --------------------------------------------------------
 
+REVOKED: Final = 5
 # By the number of the state.
 STATUSES: Final[Mapping[int, Subscription.Status]] = {
     1: _Status.ACTIVE,
@@ -62,7 +63,7 @@ STATUSES: Final[Mapping[int, Subscription.Status]] = {
     # Tries to collect, with access.
     4: _Status.PAST_DUE,
     # Given back, or taken from a family.
-    5: _Status.CANCELED,
+    REVOKED: _Status.CANCELED,
 }
 # By the number of the intent with which it expires.
 REASONS: Final[Mapping[int, StopReason]] = {
@@ -71,6 +72,9 @@ REASONS: Final[Mapping[int, StopReason]] = {
     3: StopReason.ASKED,
     4: StopReason.PROVIDER,
 }
+# How money, or a share in a family's purchase, is taken back. A part leaves the purchase.
+PARTLY: Final = "REFUND_PRORATED"
+FROM_FAMILY: Final = "FAMILY_REVOKE"
 SUBSCRIPTION_TYPE: Final = "Auto-Renewable Subscription"
 # The message is Apple's, about another app or from the other environment.
 NOT_OURS: Final = frozenset(
@@ -327,13 +331,15 @@ def subscription_report(
         trial_ends_at=expires if in_trial else None,
         cancel_at=expires if is_running and not renews else None,
         ended_at=revoked or expires if is_over else None,
-        cancel_reason=_reason(renewal, is_stopping=is_running and not renews),
+        cancel_reason=_reason_to_revoke(transaction)
+        if state == REVOKED
+        else _reason(renewal, is_stopping=is_running and not renews),
     )
 
 
 def purchase_report(transaction: JWSTransactionDecodedPayload) -> PurchaseReport:
     """Return the single purchase in our words."""
-    is_undone = transaction.revocationDate is not None
+    is_undone = transaction.revocationDate is not None and transaction.rawRevocationType != PARTLY
     currency = str(transaction.currency or "")
     return PurchaseReport(
         reference=_id(transaction.transactionId),
@@ -352,6 +358,11 @@ def _reason(renewal: JWSRenewalInfoDecodedPayload, *, is_stopping: bool) -> str:
     if intent is None and is_stopping:
         intent = StopReason.ASKED
     return str(intent or "")
+
+
+def _reason_to_revoke(transaction: JWSTransactionDecodedPayload) -> str:
+    is_familys = transaction.rawRevocationType == FROM_FAMILY
+    return str(StopReason.PROVIDER if is_familys else StopReason.REFUNDED)
 
 
 def _customer(transaction: JWSTransactionDecodedPayload) -> str:

@@ -1,8 +1,9 @@
 """
 Google Play: the one module that speaks to it, and that knows the shapes of its objects.
 
-Its notices come by a Pub/Sub push, whose token says who sent it. A notice is a hint: what it is
-about is asked for.
+Shapes are `SubscriptionPurchaseV2` and `ProductPurchaseV2` of the Android Publisher API v3,
+revision 20261026. Its notices come by a Pub/Sub push, whose token says who sent it. A notice is
+a hint: what it is about is asked for.
 """
 
 import base64
@@ -60,7 +61,6 @@ _Subject = ProviderEvent.Subject
 # --- What Google's words are in ours -------------------------------------------------------
 
 STATUSES: Final[Mapping[str, Subscription.Status]] = {
-    "SUBSCRIPTION_STATE_PENDING": _Status.INCOMPLETE,
     "SUBSCRIPTION_STATE_ACTIVE": _Status.ACTIVE,
     "SUBSCRIPTION_STATE_IN_GRACE_PERIOD": _Status.PAST_DUE,
     "SUBSCRIPTION_STATE_ON_HOLD": _Status.UNPAID,
@@ -68,8 +68,11 @@ STATUSES: Final[Mapping[str, Subscription.Status]] = {
     # Asked to stop, paid until it expires.
     "SUBSCRIPTION_STATE_CANCELED": _Status.ACTIVE,
     "SUBSCRIPTION_STATE_EXPIRED": _Status.CANCELED,
-    "SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED": _Status.INCOMPLETE_EXPIRED,
 }
+# Waiting for money, or given up before it came: neither order nor dates are told.
+NEVER_BEGUN: Final = frozenset(
+    {"SUBSCRIPTION_STATE_PENDING", "SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED"}
+)
 # In these the access ended when the paid time did.
 OVER: Final = frozenset({_Status.UNPAID, _Status.PAUSED, _Status.CANCELED})
 REASONS: Final[Mapping[str, StopReason]] = {
@@ -81,7 +84,6 @@ REASONS: Final[Mapping[str, StopReason]] = {
 PURCHASE_STATUSES: Final[Mapping[str, Purchase.Status]] = {
     "PURCHASED": Purchase.Status.ACTIVE,
     "CANCELLED": Purchase.Status.CANCELLED,
-    "PENDING": Purchase.Status.UNKNOWN,
 }
 # What kind of notice it is, by the name of its part.
 NOTICES: Final[Mapping[str, ProviderEvent.Subject]] = {
@@ -89,6 +91,8 @@ NOTICES: Final[Mapping[str, ProviderEvent.Subject]] = {
     "oneTimeProductNotification": _Subject.PURCHASE,
 }
 VOIDED_SUBSCRIPTION: Final = 1
+# Words of a refusal that only says "too often".
+LIMITS: Final = ("ateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED")
 
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
@@ -226,24 +230,28 @@ class GoogleGateway:
             found = self._get("productsv2", reference)
             with _asking():
                 return Found(
-                    purchases=(purchase_report(found),),
-                    is_live=not found.get("testPurchaseContext"),
+                    purchases=(purchase_report(found, reference),) if was_bought(found) else (),
+                    # Set, though empty, for what costs nothing.
+                    is_live="testPurchaseContext" not in found,
                 )
         found = self._get("subscriptionsv2", reference)
-        with _asking():
-            report = subscription_report(found, reference)
-            replaced = found.get("linkedPurchaseToken")
-        # What it took the place of ended by that.
-        before = self._replaced(replaced) if replaced else ()
-        return Found(subscriptions=(*before, report), is_live=not found.get("testPurchase"))
+        reports = self._reports(found, reference)
+        if replaced := found.get("linkedPurchaseToken"):
+            # What it took the place of ended by that.
+            reports = self._replaced(replaced) + reports
+        return Found(subscriptions=reports, is_live="testPurchase" not in found)
 
     def _replaced(self, token: str) -> tuple[SubscriptionReport, ...]:
         try:
-            found = self._get("subscriptionsv2", token)
+            return self._reports(self._get("subscriptionsv2", token), token)
         except NotFound:
             return ()
+
+    def _reports(self, found: Mapping[str, Any], token: str) -> tuple[SubscriptionReport, ...]:
+        """Return the subscription, or nothing of one that was never paid for."""
         with _asking():
-            return (subscription_report(found, token),)
+            is_begun = found["subscriptionState"] not in NEVER_BEGUN
+            return (subscription_report(found, token),) if is_begun else ()
 
     def customer(self, reference: str) -> CustomerReport:
         return CustomerReport(reference, user=user_of(reference))
@@ -282,11 +290,14 @@ def subscription_report(found: Mapping[str, Any], token: str) -> SubscriptionRep
     status = STATUSES.get(found["subscriptionState"])
     if status is None:
         raise ProviderTrouble("unknown-state")
-    items = found["lineItems"]
+    # One that replaces another later is not owned yet, and has no order.
+    items = [item for item in found["lineItems"] if item.get("latestSuccessfulOrderId")] or found[
+        "lineItems"
+    ]
     expires = max(
         (_instant(item["expiryTime"]) for item in items if "expiryTime" in item), default=None
     )
-    order = str(found.get("latestOrderId") or items[0].get("latestSuccessfulOrderId") or "")
+    order = str(items[0].get("latestSuccessfulOrderId") or "")
     # "GPA.1-2-3..4" is the fifth payment of "GPA.1-2-3".
     reference = _text(order.partition("..")[0] or token[:LONGEST_ID], LONGEST_ID)
     in_trial = any("freeTrial" in (item.get("offerPhase") or {}) for item in items)
@@ -297,9 +308,7 @@ def subscription_report(found: Mapping[str, Any], token: str) -> SubscriptionRep
         (plan["recurringPrice"] for plan in map(_plan, items) if plan.get("recurringPrice")), {}
     )
     currency = str(price.get("currencyCode") or "")
-    started_at = _instant(found["startTime"]) if "startTime" in found else expires
-    if started_at is None:
-        raise ProviderTrouble
+    started_at = _instant(found["startTime"])
     return SubscriptionReport(
         reference=reference,
         customer=_customer(found.get("externalAccountIdentifiers") or {}, reference),
@@ -308,7 +317,7 @@ def subscription_report(found: Mapping[str, Any], token: str) -> SubscriptionRep
         currency=currency,
         started_at=started_at,
         products=tuple(_text(item["productId"], LONGEST_ID) for item in items),
-        first_paid_at=None if in_trial or status == _Status.INCOMPLETE else started_at,
+        first_paid_at=None if in_trial else started_at,
         current_period_end=expires,
         trial_ends_at=expires if in_trial else None,
         cancel_at=expires if is_stopping else None,
@@ -317,10 +326,16 @@ def subscription_report(found: Mapping[str, Any], token: str) -> SubscriptionRep
     )
 
 
-def purchase_report(found: Mapping[str, Any]) -> PurchaseReport:
+def was_bought(found: Mapping[str, Any]) -> bool:
+    """Tell whether a single purchase was ever paid for: till then it has no date."""
+    return "purchaseCompletionTime" in found
+
+
+def purchase_report(found: Mapping[str, Any], token: str) -> PurchaseReport:
     """Return the single purchase in our words; Google tells no price of it."""
     state = (found.get("purchaseStateContext") or {}).get("purchaseState")
-    reference = _text(found["orderId"], LONGEST_ID)
+    # What was given away has no order.
+    reference = _text(found.get("orderId") or token[:LONGEST_ID], LONGEST_ID)
     return PurchaseReport(
         reference=reference,
         customer=_customer(found, reference),
@@ -377,9 +392,7 @@ def _asking() -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        answer = error.response
-        headers = answer.headers if answer is not None else {}
-        raise _trouble_of(answer.status_code if answer is not None else 0, headers) from error
+        raise _trouble_of(error.response) from error
     except google_errors.TransportError as error:
         raise Unreachable from error
     except google_errors.GoogleAuthError as error:
@@ -392,16 +405,17 @@ def _asking() -> Iterator[None]:
         raise ProviderTrouble from error
 
 
-def _trouble_of(status: int, headers: Mapping[str, str]) -> Exception:
-    """Return in our words what a status of HTTP says."""
-    text = headers.get("Retry-After", "")
+def _trouble_of(answer: requests.Response | None) -> Exception:
+    """Return in our words what an answer says that is none."""
+    if answer is None:
+        return Unreachable()
+    text = answer.headers.get("Retry-After", "")
     retry_after = int(text) if text.isascii() and text.isdigit() else None
+    status = answer.status_code
     if status in {404, 410}:
         return NotFound()
+    if status == 429 or (status == 403 and any(word in answer.text for word in LIMITS)):  # noqa: PLR2004
+        return Limited(retry_after=retry_after)
     if status in {401, 403}:
         return KeyRefused()
-    if status == 429:  # noqa: PLR2004
-        return Limited(retry_after=retry_after)
-    if status >= 500:  # noqa: PLR2004
-        return Unreachable(retry_after=retry_after)
-    return ProviderTrouble()
+    return Unreachable(retry_after=retry_after) if status >= 500 else ProviderTrouble()  # noqa: PLR2004

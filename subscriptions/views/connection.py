@@ -167,7 +167,7 @@ class Connect(OneConnection):
         return self.back_to_all()
 
     def _page(self, form: ConnectForm, *, status: int = 200) -> HttpResponse:
-        words = _("Replace the secrets: %(provider)s") if form.kept else _("Connect %(provider)s")
+        words = _("Replace the secrets: %(provider)s") if form.kept else _("Connect: %(provider)s")
         context = {
             "title": words % {"provider": self.connection.title},
             "form": form,
@@ -193,7 +193,7 @@ class Disconnect(OneConnection):
         running = running.filter(Q(access_end=None) | Q(access_end__gt=self.now))
         waiting = ProviderEvent.objects.filter(of_provider, next_try_at__isnull=False)
         context = {
-            "title": _("Disconnect %(provider)s") % {"provider": self.connection.title},
+            "title": _("Disconnect: %(provider)s") % {"provider": self.connection.title},
             "provider": self.connection.title,
             "account": account,
             "running": running.count(),

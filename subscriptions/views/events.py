@@ -11,9 +11,11 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from backoffice.core.addresses import with_parameters
+from backoffice.core.formatting import instant_text
 from backoffice.core.pagination import Ordering
 from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
@@ -39,6 +41,7 @@ class Line:
 
     event: ProviderEvent
     reason: str
+    next_try: str
     may_retry: bool
 
 
@@ -60,10 +63,16 @@ class EventRegister(Register):
             Line(
                 event,
                 str(REASONS.get(event.reason, "")),
+                self._next_try(event),
                 may_edit and event.state != ProviderEvent.State.APPLIED and bool(event.subject),
             )
             for event in rows
         ]
+
+    def _next_try(self, event: ProviderEvent) -> str:
+        if event.next_try_at is None:
+            return ""
+        return instant_text(event.next_try_at, self.zone, get_language() or "en")
 
 
 class TryEventAgain(StaffPage):

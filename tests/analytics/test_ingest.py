@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.checks import checks
-from analytics.ingest import Beat, prepare, store
+from analytics.ingest import Beat, lock_users, prepare, store
 from analytics.known import forget_all
 from analytics.models import (
     Content,
@@ -283,9 +283,9 @@ def test_a_batch_costs_the_same_statements_whatever_its_size(web, ada, asked):
         store(batch)
         costs.append(len(asked))
 
-    # Four look-ups, of which all but the one of users are due to the test's own transaction; ten
+    # Four look-ups, of which all but the one of users are due to the test's own transaction; five
     # statements between a savepoint and its release, and a COPY that is not seen here.
-    assert costs == [16, 16]
+    assert costs == [11, 11]
 
 
 def test_contents_and_months_are_asked_about_once_by_a_process(committed, asked):
@@ -481,6 +481,30 @@ def test_batches_at_once_neither_deadlock_nor_lose():
     assert {key: v.watched_seconds for key, v in stored.items()} == greatest
 
 
+@pytest.mark.usefixtures("committed")
+def test_a_first_row_that_comes_while_another_is_waited_for_is_locked_too():
+    web = PlatformFactory(project=ProjectFactory(minimum_view_seconds=5))
+    ada, grace = UserFactory.create_batch(2, platform=web)
+    send(web, beat(ada))
+
+    def store_of(*beats):
+        store(prepare(beats, platform=web, now=NOW)[0])
+        connection.close()
+
+    both = threading.Thread(target=store_of, args=[beat(ada, 2), beat(grace, 2)])
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_users(cursor, [ada.pk], project_id=web.project_id)
+        both.start()
+        wait_for_waiting(cursor, both.is_alive)
+        first = threading.Thread(target=store_of, args=[beat(grace)])
+        first.start()
+        first.join()
+    both.join()
+
+    assert dict(UserViewing.objects.values_list("user_id", "views")) == {ada.pk: 2, grace.pk: 2}
+    assert wrong() == {}
+
+
 # --- The command, and death in the middle ----------------------------------------------------
 
 
@@ -544,7 +568,7 @@ def test_a_writer_killed_in_the_middle_leaves_nothing_and_the_repeat_completes_i
             cwd=Path(__file__).parents[2],
             env=os.environ | {"DATABASE_URL": address_of_test_database()},
         )
-        wait_for_writer(cursor, writer)
+        wait_for_waiting(cursor, lambda: writer.poll() is None)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
 
@@ -565,18 +589,21 @@ def address_of_test_database():
     )
 
 
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+WAITING = """
+    SELECT count(*) FROM pg_locks
+    WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+"""
 
 
-def wait_for_writer(cursor, writer):
-    """Return when the writer waits for the lock, its viewings written."""
+def wait_for_waiting(cursor, is_alive):
+    """Return when the writer waits for a lock that this transaction holds."""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and writer.poll() is None:
-        cursor.execute(WAITING + " AND relation = 'analytics_viewingday'::regclass")
+    while time.monotonic() < deadline and is_alive():
+        cursor.execute(WAITING)
         if cursor.fetchone() != (0,):
             return
         time.sleep(0.05)
-    pytest.fail("The writer never came to the last statement.")
+    pytest.fail("The writer never came to the lock.")
 
 
 def wait_until_gone():

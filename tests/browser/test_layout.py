@@ -55,14 +55,18 @@ def check(page):
             found = axe.run(page)
             where = f"{width['width']} px, {theme}"
             assert found.violations_count == 0, f"{where}: {found.generate_report()}"
-        sticks_out = page.evaluate(
-            """width => document.scrollingElement.scrollWidth <= width ? [] :
-                 [...document.body.querySelectorAll("*")]
-                   .filter(e => e.getBoundingClientRect().right > width)
-                   .map(e => e.outerHTML.slice(0, 120))""",
-            width["width"],
-        )
-        assert not sticks_out
+        assert not sticking_out(page, width)
+
+
+def sticking_out(page, width):
+    """Return the beginnings of what makes the page wider than its window."""
+    return page.evaluate(
+        """width => document.scrollingElement.scrollWidth <= width ? [] :
+             [...document.body.querySelectorAll("*")]
+               .filter(e => e.getBoundingClientRect().right > width)
+               .map(e => e.outerHTML.slice(0, 120))""",
+        width["width"],
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -5,6 +5,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import translation
+from django.utils.formats import date_format
 
 from backoffice.core.formatting import (
     date_range_text,
@@ -203,3 +205,9 @@ def test_a_regional_code_is_its_language_and_any_other_is_english():
     assert number(1234, "fr-ch") == "1\u202f234"
     assert number(1234, "de") == "1,234"
     assert day_text(date(2026, 11, 21), "de") == "21 Nov 2026"
+
+
+def test_a_template_writes_an_english_day_as_everything_else_does():
+    with translation.override("en"):
+        assert date_format(date(2026, 11, 3), "SHORT_DATE_FORMAT") == "3 Nov 2026"
+    assert day_text(date(2026, 11, 3), "en") == "3 Nov 2026"

@@ -293,7 +293,7 @@ def invoice(one: Any, is_live: bool) -> dict[str, Any]:
         "attempted": True,
         "auto_advance": False,
         "automatic_tax": {"enabled": False},
-        "billing_reason": "subscription_cycle" if one.subscription else "manual",
+        "billing_reason": one.reason,
         "collection_method": "charge_automatically",
         "created": one.created,
         "currency": one.currency,

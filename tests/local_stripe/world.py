@@ -61,6 +61,7 @@ class Invoice:
     status: str = "open"
     paid_at: int | None = None
     payment_intent: str | None = None
+    reason: str = "manual"
 
 
 @dataclass(slots=True)
@@ -390,7 +391,9 @@ class World:
         )
         self.invoices[made.id] = made
         if subscription:
-            self.billed.setdefault(subscription, []).append(made)
+            before = self.billed.setdefault(subscription, [])
+            made.reason = "subscription_cycle" if before else "subscription_create"
+            before.append(made)
         return made
 
     def _id(self, kind: str) -> str:

@@ -191,6 +191,8 @@ def test_a_platform_is_made_and_changed(admin, project):
         {"impersonation_url": "https://me:secret@n.example/"},
         {"slug": "with space"},
         {"slug": "tv"},
+        {"slug": "new"},
+        {"slug": "NEW"},
         {"kind": "radio"},
         {"name": ""},
     ],

@@ -5,15 +5,16 @@ import time_machine
 from django.test import Client
 
 from backoffice.audit.recording import SYSTEM
-from subscriptions.accounts import connect_stripe
+from subscriptions.accounts import connect_apple, connect_google, connect_stripe
 from subscriptions.models import ProviderEvent
+from subscriptions.providers.apple import AppleSecrets
 from subscriptions.providers.google import _kept
 from subscriptions.webhooks import apply_event, due_events
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import OfferFactory
 from tests.factories.users import UserFactory
-from tests.local_stores import LocalStores
+from tests.local_stores import AUDIENCE, PACKAGE, SENDER, LocalStores
 from tests.local_stripe.deliveries import SECRET, signed
 from tests.local_stripe.server import KEY, LocalStripe
 
@@ -89,16 +90,57 @@ def work():
     return apply
 
 
+# --- Stores ----------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="session")
 def stores_server():
+    """Both stores for all tests."""
     with LocalStores() as stores:
         yield stores
 
 
 @pytest.fixture
 def stores(stores_server, settings):
+    """Stores that sold nothing yet, which our own requests go to."""
     stores_server.reset()
     _kept.clear()
     settings.GOOGLE_API_BASE = settings.APPLE_API_BASE = stores_server.url
     settings.GOOGLE_CERTIFICATES_URL = f"{stores_server.url}/certs"
     return stores_server
+
+
+@pytest.fixture
+def google(project, stores):
+    OfferFactory(project=project, google_product_id="monthly", name="Monthly")
+    OfferFactory(
+        project=project, google_product_id="film", kind="pack", name="Film", price_minor=499
+    )
+    return connect_google(
+        project=project,
+        package_name=PACKAGE,
+        audience=AUDIENCE,
+        sender=SENDER,
+        service_account_json=stores.service_account(),
+        actor=SYSTEM,
+        now=NOW,
+    )
+
+
+@pytest.fixture
+def apple_secrets(stores):
+    return AppleSecrets(
+        bundle_id="com.example.films",
+        app_id=1234,
+        is_live=False,
+        issuer_id="issuer-1",
+        key_id="key-1",
+        private_key=stores.apple.private_key(),
+        root_certificates=(stores.apple.root_der,),
+    )
+
+
+@pytest.fixture
+def apple(project, apple_secrets):
+    OfferFactory(project=project, apple_product_id="monthly", name="Monthly")
+    return connect_apple(project=project, secrets=apple_secrets, actor=SYSTEM, now=NOW)

@@ -9,69 +9,34 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 
-from backoffice.audit.recording import SYSTEM
 from subscriptions.accounts import apple_secrets as read_secrets
-from subscriptions.accounts import connect_apple, connect_google
 from subscriptions.models import ProviderAccount, ProviderEvent, Purchase, Subscription
-from subscriptions.providers.apple import AppleSecrets, read_notification
+from subscriptions.providers.apple import read_notification
 from subscriptions.providers.google import read_push
 from subscriptions.webhooks import store_event
 from tests.conftest import NOW
-from tests.factories.subscriptions import OfferFactory
-from tests.local_stores import AUDIENCE, PACKAGE, SENDER, AppleChain, LocalStores, push
+from tests.local_stores import (
+    AUDIENCE,
+    BEGAN,
+    EXPIRES,
+    PACKAGE,
+    SENDER,
+    AppleChain,
+    LocalStores,
+    milliseconds,
+    notice,
+    play_path,
+    play_subscription,
+    push,
+    statuses,
+    transaction_of,
+)
 
 pytestmark = pytest.mark.django_db
 GOOGLE, APPLE = "/webhooks/google/north/", "/webhooks/apple/north/"
-BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
-EXPIRES = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 
 # --- Google Play -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def google(project, stores):
-    OfferFactory(project=project, google_product_id="monthly", name="Monthly")
-    OfferFactory(
-        project=project, google_product_id="film", kind="pack", name="Film", price_minor=499
-    )
-    return connect_google(
-        project=project,
-        package_name=PACKAGE,
-        audience=AUDIENCE,
-        sender=SENDER,
-        service_account_json=stores.service_account(),
-        actor=SYSTEM,
-        now=NOW,
-    )
-
-
-def play_path(kind, token):
-    return f"/androidpublisher/v3/applications/{PACKAGE}/purchases/{kind}/tokens/{token}"
-
-
-def play_subscription(user, state="ACTIVE", **more):
-    return {
-        "kind": "androidpublisher#subscriptionPurchaseV2",
-        "subscriptionState": f"SUBSCRIPTION_STATE_{state}",
-        "startTime": "2026-03-01T12:00:00.123Z",
-        "latestOrderId": "GPA.1111-2222-3333-44444..2",
-        "externalAccountIdentifiers": {"obfuscatedExternalAccountId": str(user.public_id)},
-        "lineItems": [
-            {
-                "productId": "monthly",
-                "expiryTime": "2026-04-01T12:00:00Z",
-                "autoRenewingPlan": {
-                    "recurringPrice": {"currencyCode": "EUR", "units": "9", "nanos": 990000000}
-                },
-            }
-        ],
-    } | more
-
-
-def notice(number, kind=4, token="token-1"):
-    part = {"version": "1.0", "notificationType": kind, "purchaseToken": token}
-    return push(number, subscriptionNotification=part)
 
 
 def send_google(stores, body, **claims):
@@ -140,8 +105,9 @@ def test_a_push_that_is_no_notice_is_refused(google, stores, body):
 
 
 def test_another_app_a_test_purchase_and_a_test_notice_are_ignored(google, stores, ada, work):
+    # Google marks it by a part without content.
     test = play_subscription(ada, testPurchase={})
-    stores.answers[play_path("subscriptionsv2", "token-1")] = test | {"testPurchase": {"x": 1}}
+    stores.answers[play_path("subscriptionsv2", "token-1")] = test
     send_google(
         stores,
         push(
@@ -188,13 +154,7 @@ def test_every_order_of_five_notices_of_google_ends_in_the_truth(google, stores,
 
 
 def test_a_purchase_of_google_and_its_refund(google, stores, ada, work):
-    bought = {
-        "orderId": "GPA.9",
-        "productLineItem": [{"productId": "film"}],
-        "purchaseStateContext": {"purchaseState": "PURCHASED"},
-        "purchaseCompletionTime": "2026-03-01T12:00:00Z",
-        "obfuscatedExternalAccountId": str(ada.public_id),
-    }
+    bought = play_purchase(ada)
     path = play_path("productsv2", "token-2")
     stores.answers[path] = bought
     part = {"notificationType": 1, "purchaseToken": "token-2", "sku": "film"}
@@ -210,6 +170,84 @@ def test_a_purchase_of_google_and_its_refund(google, stores, ada, work):
     assert Purchase.objects.get().status == "cancelled"
 
 
+def play_purchase(user, state="PURCHASED", **more):
+    return {
+        "kind": "androidpublisher#productPurchaseV2",
+        "orderId": "GPA.9",
+        "productLineItem": [{"productId": "film", "productOfferDetails": {"quantity": 1}}],
+        "purchaseStateContext": {"purchaseState": state},
+        "purchaseCompletionTime": "2026-03-01T12:00:00Z",
+        "obfuscatedExternalAccountId": str(user.public_id),
+    } | more
+
+
+@pytest.mark.parametrize("state", ["PENDING", "PENDING_PURCHASE_CANCELED"])
+def test_what_google_waits_for_money_for_is_nothing_yet(google, stores, ada, work, state):
+    pending = play_subscription(ada, state)
+    del pending["startTime"], pending["lineItems"][0]["latestSuccessfulOrderId"]
+    pending["lineItems"][0].pop("expiryTime")
+    stores.answers[play_path("subscriptionsv2", "token-1")] = pending
+    bought = play_purchase(ada, "PENDING")
+    del bought["purchaseCompletionTime"], bought["orderId"]
+    stores.answers[play_path("productsv2", "token-2")] = bought
+    part = {"notificationType": 1, "purchaseToken": "token-2", "sku": "film"}
+
+    send_google(stores, notice(1))
+    send_google(stores, push(2, oneTimeProductNotification=part))
+
+    assert work() == [("ignored", "nothing-paid")] * 2
+    assert not Subscription.objects.exists()
+
+
+def test_what_google_gave_away_has_no_order(google, stores, ada, work):
+    given = play_purchase(ada)
+    del given["orderId"]
+    stores.answers[play_path("productsv2", "token-2")] = given
+    part = {"notificationType": 1, "purchaseToken": "token-2", "sku": "film"}
+    send_google(stores, push(1, oneTimeProductNotification=part))
+
+    assert work() == [("applied", "")]
+    assert Purchase.objects.get().reference == "token-2"
+
+
+def test_a_trial_of_google_is_remembered_once_it_is_paid(google, stores, ada, work):
+    trial = play_subscription(ada)
+    trial["lineItems"][0]["offerPhase"] = {"freeTrial": {}}
+    stores.answers[play_path("subscriptionsv2", "token-1")] = trial
+    send_google(stores, notice(1))
+    work()
+    held = Subscription.objects.get()
+    assert (held.status, held.trial_ends_at, held.first_paid_at) == ("trialing", EXPIRES, None)
+
+    paid = play_subscription(ada)
+    paid["lineItems"][0] |= {"offerPhase": {"basePrice": {}}, "expiryTime": "2026-05-01T12:00:00Z"}
+    stores.answers[play_path("subscriptionsv2", "token-1")] = paid
+    for number in (2, 3):
+        send_google(stores, notice(number))
+        work()
+        held = Subscription.objects.get()
+        assert (held.status, held.trial_end, held.first_paid_at) == ("active", EXPIRES, EXPIRES)
+
+
+def test_what_is_to_replace_an_item_later_is_not_owned_yet(google, stores, ada, work):
+    found = play_subscription(ada)
+    found["lineItems"].insert(0, {"productId": "yearly"})
+    stores.answers[play_path("subscriptionsv2", "token-1")] = found
+    send_google(stores, notice(1))
+
+    assert work() == [("applied", "")]
+    assert Subscription.objects.get().reference == "GPA.1111-2222-3333-44444"
+
+
+def test_a_quota_that_is_used_up_is_no_bad_key(google, stores, ada, work):
+    stores.first[play_path("subscriptionsv2", "token-1")] = [
+        (403, {"error": {"code": 403, "errors": [{"reason": "rateLimitExceeded"}]}})
+    ]
+    send_google(stores, notice(1))
+
+    assert work() == [("waiting", "limited")]
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [(503, "unreachable"), (429, "limited"), (403, "key-refused"), (b"<html>", "odd-answer")],
@@ -222,47 +260,6 @@ def test_while_google_fails_the_notice_waits(google, stores, ada, work, answer, 
 
 
 # --- App Store -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def apple_secrets(stores):
-    return AppleSecrets(
-        bundle_id="com.example.films",
-        app_id=1234,
-        is_live=False,
-        issuer_id="issuer-1",
-        key_id="key-1",
-        private_key=stores.apple.private_key(),
-        root_certificates=(stores.apple.root_der,),
-    )
-
-
-@pytest.fixture
-def apple(project, apple_secrets):
-    OfferFactory(project=project, apple_product_id="monthly", name="Monthly")
-    return connect_apple(project=project, secrets=apple_secrets, actor=SYSTEM, now=NOW)
-
-
-def milliseconds(instant):
-    return int(instant.timestamp() * 1000)
-
-
-def transaction_of(user, **more):
-    return {
-        "bundleId": "com.example.films",
-        "environment": "Sandbox",
-        "originalTransactionId": "2000",
-        "transactionId": "2001",
-        "productId": "monthly",
-        "type": "Auto-Renewable Subscription",
-        "originalPurchaseDate": milliseconds(BEGAN),
-        "purchaseDate": milliseconds(BEGAN),
-        "expiresDate": milliseconds(EXPIRES),
-        "price": 9990,
-        "currency": "EUR",
-        "appAccountToken": str(user.public_id),
-        "signedDate": milliseconds(BEGAN),
-    } | more
 
 
 def notification(chain, user, number, type_="DID_RENEW", **data):
@@ -280,32 +277,6 @@ def notification(chain, user, number, type_="DID_RENEW", **data):
         | data,
     }
     return json.dumps({"signedPayload": chain.signed(told)}).encode()
-
-
-def statuses(stores, user, state, *, renews=1, **more):
-    renewal = {
-        "environment": "Sandbox",
-        "originalTransactionId": "2000",
-        "autoRenewStatus": renews,
-        "signedDate": milliseconds(BEGAN),
-    } | ({"expirationIntent": more.pop("intent")} if "intent" in more else {})
-    stores.answers["/inApps/v1/subscriptions/2000"] = {
-        "environment": "Sandbox",
-        "bundleId": "com.example.films",
-        "data": [
-            {
-                "subscriptionGroupIdentifier": "1",
-                "lastTransactions": [
-                    {
-                        "originalTransactionId": "2000",
-                        "status": state,
-                        "signedTransactionInfo": stores.apple.signed(transaction_of(user, **more)),
-                        "signedRenewalInfo": stores.apple.signed(renewal),
-                    }
-                ],
-            }
-        ],
-    }
 
 
 def send_apple(body):
@@ -353,7 +324,7 @@ def test_another_app_and_the_other_environment_are_ignored(apple, stores, ada, w
         (2, {"renews": 0, "intent": 2}, "canceled", EXPIRES, "not-paid"),
         (3, {}, "unpaid", EXPIRES, ""),
         (4, {}, "past_due", None, ""),
-        (5, {"revocationDate": milliseconds(BEGAN) + 86_400_000}, "canceled", None, ""),
+        (5, {"revocationDate": milliseconds(BEGAN) + 86_400_000}, "canceled", None, "refunded"),
     ],
 )
 def test_states_of_apple_are_ours(apple, stores, ada, work, state, more, status, end, reason):
@@ -395,6 +366,17 @@ def test_a_single_purchase_of_apple_taken_back(apple, stores, ada, work):
 
     pack = Purchase.objects.get()
     assert (pack.user, pack.status, pack.price_minor) == (ada, "cancelled", 499)
+
+
+def test_a_purchase_of_apple_given_back_in_part_stays(apple, stores, ada, work):
+    film = transaction_of(ada, type="Consumable", productId="film", price=4990)
+    film |= {"revocationDate": milliseconds(EXPIRES), "revocationType": "REFUND_PRORATED"}
+    signed = stores.apple.signed(film | {"expiresDate": None, "revocationPercentage": 50_000})
+    stores.answers["/inApps/v1/transactions/2001"] = {"signedTransactionInfo": signed}
+    send_apple(notification(stores.apple, ada, 1, "REFUND", signedTransactionInfo=signed))
+    work()
+
+    assert Purchase.objects.get().status == "active"
 
 
 @pytest.mark.parametrize(("answer", "reason"), [(500, "unreachable"), (401, "key-refused")])

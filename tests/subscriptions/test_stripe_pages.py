@@ -150,7 +150,7 @@ def test_each_act_says_first_whom_it_concerns_and_what_it_does(owner, held):
     assert f"{who} loses this access at once, though its period runs until" in said[1]
     assert "nothing is refunded by this. This cannot be undone." in said[1]
     assert said[2].startswith(f"{who} is paid back €9.99, paid on")
-    assert "The subscription goes on: stop it, too, if it should end." in said[2]
+    assert "The subscription ends with it, and the access that it gives." in said[2]
 
 
 def test_stops_now_once_however_often_it_is_clicked(owner, held, world):

@@ -137,6 +137,12 @@ def test_a_file_is_previewed_confirmed_and_reported(imports, person):
     check_figures()
 
 
+def test_a_platform_is_named_by_its_slug(imports, tv):
+    imports.dry_run("email\nada@x.example\n", platform="tv").act("confirm")
+
+    assert User.objects.get().platform == tv
+
+
 def test_each_user_has_their_line_in_the_trail(imports, person):
     ada = person("Lovelace", email="ada@example.com")
     imports.dry_run("email,last_name\nada@example.com,King\nnew@example.com,X\n").act("confirm")

@@ -7,8 +7,9 @@ are taken as everywhere: addresses, users by id, sources, counters last.
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -30,9 +31,12 @@ from users.mailing import invite
 from users.models import ImportRow, User, UserImport
 
 # Short enough that nobody who registers meanwhile waits long for the addresses.
-ROWS_A_BATCH: Final = 2_500
+ROWS_A_BATCH: Final = 5_000
 UNDO_TIME: Final = timedelta(hours=24)
 LONGEST_SORT_NAME: Final = User._meta.get_field("sort_name").max_length
+
+# Line, address, first and last name; or what is derived of them: line, key, order and words.
+Named: TypeAlias = tuple[int, str, str, str]
 
 # The last line of the next rows that change anything, and the last line of all.
 NEXT_LINE: Final = """
@@ -299,6 +303,13 @@ def apply(*, user_import_id: int, actor: Actor, pulse: Pulse, now: datetime) -> 
 
     Stopped at any moment it can be begun again: what was done is not done twice.
     """
+    with ThreadPoolExecutor(max_workers=1) as helper:
+        _apply_batches(user_import_id, actor, pulse, now, Words(helper))
+
+
+def _apply_batches(
+    user_import_id: int, actor: Actor, pulse: Pulse, now: datetime, words: "Words"
+) -> None:
     total = None
     done = 0
     while True:
@@ -312,7 +323,7 @@ def apply(*, user_import_id: int, actor: Actor, pulse: Pulse, now: datetime) -> 
                 _finish(user_import, actor, now)
                 pulse.fence()
                 return
-            done += _apply_batch(user_import, batch, actor, now)
+            done += _apply_batch(user_import, batch, words, actor, now)
             user_import.done_to_line = batch["to"]
             user_import.save(update_fields=["done_to_line"])
             pulse.fence()
@@ -345,19 +356,24 @@ def next_batch(user_import: UserImport, now: datetime) -> dict[str, Any] | None:
         "copies": copies_of(user_import),
     }
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_LINE, values | {"limit": ROWS_A_BATCH})
-        (to,) = cursor.fetchone()
-    return None if to is None else values | {"to": to}
+        return _bounded(cursor, values)
+
+
+def _bounded(cursor: CursorWrapper, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the values with the last line of the batch that begins after `after`."""
+    cursor.execute(NEXT_LINE, {**values, "limit": ROWS_A_BATCH})
+    (to,) = cursor.fetchone()
+    return None if to is None else {**values, "to": to}
 
 
 def _apply_batch(
-    user_import: UserImport, batch: Mapping[str, Any], actor: Actor, now: datetime
+    user_import: UserImport, batch: Mapping[str, Any], words: "Words", actor: Actor, now: datetime
 ) -> int:
     """Apply the rows of one batch; return how many users it created or changed."""
     lock_all_addresses(user_import.project_id)
     with connection.cursor() as cursor:
         cursor.execute(LOCK_CHANGED, batch)
-        copy_words(cursor, NEW_WORDS, batch)
+        copy_words(cursor, words.of(cursor, batch))
         cursor.execute(REFUSE_LATE, batch)
         cursor.execute(CREATE, batch)
         done: int = cursor.rowcount
@@ -403,17 +419,57 @@ def keys_of(cursor: CursorWrapper, statement: str, batch: Mapping[str, Any]) -> 
     return [key for (key,) in cursor.fetchall()]
 
 
-def copy_words(cursor: CursorWrapper, statement: str, batch: Mapping[str, Any]) -> None:
-    """Derive the words by which the users of the statement's rows are compared and found."""
-    cursor.execute(WORDS)
+def derived_words(rows: Iterable[Named]) -> list[Named]:
+    """Return the words by which the users of the rows are found, as rows of `import_words`."""
+    return [
+        (
+            line,
+            email_key(email),
+            name_sort_key(first_name, last_name)[:LONGEST_SORT_NAME],
+            search_text(first_name, last_name, email),
+        )
+        for line, email, first_name, last_name in rows
+    ]
+
+
+def names_of(cursor: CursorWrapper, statement: str, batch: Mapping[str, Any]) -> list[Named]:
+    """Return the rows that the statement gives."""
     cursor.execute(statement, batch)
-    rows = cursor.fetchall()
+    rows: list[Named] = cursor.fetchall()
+    return rows
+
+
+def copy_words(cursor: CursorWrapper, words: Iterable[Named]) -> None:
+    """Lay the words out for the statements of a batch."""
+    cursor.execute(WORDS)
     with connection.wrap_database_errors, cursor.cursor.copy(COPY_WORDS) as copy:
-        for line, email, first_name, last_name in rows:
-            sort_name = name_sort_key(first_name, last_name)[:LONGEST_SORT_NAME]
-            found_by = search_text(first_name, last_name, email)
-            copy.write_row((line, email_key(email), sort_name, found_by))
+        for row in words:
+            copy.write_row(row)
     cursor.execute("ANALYZE import_words")
+
+
+class Words:
+    """
+    Derives the words of the next batch while the database is at work on the one at hand.
+
+    A row that is emptied in between, because its user is deleted, has words still; it is refused
+    as late, and they go with the transaction.
+    """
+
+    def __init__(self, helper: Executor) -> None:
+        self._helper = helper
+        self._ahead: tuple[dict[str, Any], Future[list[Named]]] | None = None
+
+    def of(self, cursor: CursorWrapper, batch: Mapping[str, Any]) -> list[Named]:
+        """Return the words of the batch, and begin with those of the next."""
+        ahead = self._ahead
+        following = _bounded(cursor, {**batch, "after": batch["to"]})
+        if following:
+            rows = names_of(cursor, NEW_WORDS, following)
+            self._ahead = following, self._helper.submit(derived_words, rows)
+        if ahead and ahead[0] == batch:
+            return ahead[1].result()
+        return derived_words(names_of(cursor, NEW_WORDS, batch))
 
 
 def count_registrations(cursor: CursorWrapper, moves: str, batch: Mapping[str, Any]) -> None:

@@ -20,8 +20,10 @@ from users.imports.applying import (
     FIELDS,
     copy_words,
     count_registrations,
+    derived_words,
     keys_of,
     locked,
+    names_of,
     next_batch,
     record_acts,
 )
@@ -250,7 +252,7 @@ def _undo_batch(
     with connection.cursor() as cursor:
         cursor.execute(LOCK, batch)
         cursor.execute(UNTOUCHED, batch)
-        copy_words(cursor, FORMER_WORDS, batch)
+        copy_words(cursor, derived_words(names_of(cursor, FORMER_WORDS, batch)))
         cursor.execute(TAKEN, batch)
         cursor.execute(KEEP, batch)
         kept = cursor.rowcount

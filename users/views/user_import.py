@@ -406,7 +406,7 @@ def columns_form(user_import: UserImport, page: ImportPage, data: Any = None) ->
         initial=guessed
         | {
             "mode": user_import.mode,
-            "platform": user_import.platform_id,
+            "platform": user_import.platform.slug if user_import.platform else None,
             "invite": user_import.sends_invitations,
         },
     )

@@ -1,0 +1,1 @@
+"""How templates write days, where that differs from Django's own way."""
