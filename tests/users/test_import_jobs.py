@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections
 
+from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
 from backoffice.jobs.actions import cancel
 from backoffice.jobs.models import Job
@@ -175,6 +176,34 @@ def test_two_imports_at_once_with_the_same_people_end_alike(project, staff_with)
         one.refresh_from_db()
     assert User.objects.count() == 10
     assert sorted((one.new, one.refused) for one in both) == [(0, 10), (10, 0)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_confirmed_and_undone_twice_at_the_same_time_happens_once(project, staff_with):
+    PlatformFactory(project=project)
+    admin = staff_with(Role.ADMIN, project)
+    made = uploaded(TEN, admin, project)
+
+    for act, left in ((confirm, 10), (take_back, 0)):
+
+        def once(_number, act=act):
+            try:
+                return act(user_import=made, actor=admin, now=NOW).state
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            states = list(pool.map(once, range(2)))
+        assert states == (["APPLIED"] * 2 if left else ["UNDONE"] * 2)
+        assert User.objects.count() == left
+
+    kinds = AuditEvent.objects.filter(kind__startswith="users.import.").order_by("pk")
+    assert list(kinds.values_list("kind", flat=True)) == [
+        "users.import.uploaded",
+        "users.import.confirmed",
+        "users.import.applied",
+        "users.import.undone",
+    ]
 
 
 # --- What stays of it ----------------------------------------------------------------------
