@@ -96,7 +96,7 @@ def prepare(
     values = {"users": _array(names), "project": platform.project_id}
     with connection.cursor() as cursor, _pipeline(cursor):
         asked = _ask(cursor, FIND_USERS, values)
-        # While the server looks.
+        # This while the server looks.
         sent = _one_each([beat for beat in beats if not beat.is_impersonated], now=now)
         found = asked.fetchall()
     present = {
@@ -244,6 +244,8 @@ def _array(values: Iterable[Any]) -> str:
 
 # The tables live as long as the connection: making them anew would cost as much as a statement
 # and litter the catalog. They are empty after each transaction; within one, DELETE empties them.
+# Left to itself the server would plan MERGE anew each time: a plan for any start lists all months
+# and looks dear, though it leaves out all but the batch's own when it begins.
 STAGING = """
     CREATE TEMP TABLE IF NOT EXISTS ingest_beat (
         place integer NOT NULL,
@@ -267,7 +269,8 @@ COPY = "COPY ingest_beat FROM STDIN (FORMAT binary)"
 
 # COPY's binary form: a header, the rows, an end. A row is the number of its fields, then each
 # with its length before it; instants are microseconds since 2000. Numbers are put down as they
-# are, which takes both sides a third of the time that texts take.
+# are, which takes both sides a third of the time that texts take. A country that is not known is
+# two blanks, which char(2) takes for nothing: so all rows have one form.
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
 COPY_ROW = struct.Struct("!h ii iq ii iq i16s ii ii ii ii i? i2s")
