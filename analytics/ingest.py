@@ -10,7 +10,8 @@ order of their keys.
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, repeat
@@ -91,10 +92,20 @@ def prepare(
     :param now: the arrival, by which the watched seconds are limited.
     :return: the batch, or none if nothing is to be stored, and the users who were never known.
     """
-    users = _users({beat.user for beat in beats}, platform)
-    unknown = {beat.user for beat in beats if beat.user not in users}
-    present = {user: ids for user, ids in users.items() if ids}
-    kept = [beat for beat in beats if not beat.is_impersonated and beat.user in present]
+    names = {beat.user for beat in beats}
+    values = {"users": _array(names), "project": platform.project_id}
+    with connection.cursor() as cursor, _pipeline(cursor):
+        asked = _ask(cursor, FIND_USERS, values)
+        # This while the server looks.
+        sent = _one_each([beat for beat in beats if not beat.is_impersonated], now=now)
+        found = asked.fetchall()
+    present = {
+        user: (number, account) for user, number, account, is_deleted in found if not is_deleted
+    }
+    kept = sent if len(present) == len(names) else [beat for beat in sent if beat.user in present]
+    unknown = names - {user for user, *_ in found}
+    if unknown:
+        unknown -= deleted_among(unknown, project_id=platform.project_id)
     if not kept:
         return None, unknown
     starts = [beat.started_at for beat in kept]
@@ -115,7 +126,7 @@ def prepare(
             beat.has_ended,
             beat.country,
         )
-        for beat in _one_each(kept, now=now)
+        for beat in kept
     ]
     rows.sort(key=itemgetter(0, 2, 3))
     return Batch(platform, rows, first, last), unknown
@@ -127,21 +138,6 @@ FIND_USERS = """
     FROM users_user
     WHERE public_id = ANY (%(users)s::uuid[]) AND project_id = %(project)s
 """
-
-
-def _users(public_ids: set[str], platform: Platform) -> dict[str, tuple[int, int] | None]:
-    """Return id and account platform of the project's users among these; None if deleted."""
-    values = {"users": _array(public_ids), "project": platform.project_id}
-    with connection.cursor() as cursor:
-        rows = _ask(cursor, FIND_USERS, values).fetchall()
-    found: dict[str, tuple[int, int] | None] = {
-        public_id: None if is_deleted else (user_id, platform_id)
-        for public_id, user_id, platform_id, is_deleted in rows
-    }
-    missing = public_ids - found.keys()
-    if missing:
-        found |= dict.fromkeys(deleted_among(missing, project_id=platform.project_id))
-    return found
 
 
 known_contents = KnownIds[tuple[int, str]](most=MOST_CONTENTS)
@@ -179,7 +175,7 @@ def _stored_contents(references: Iterable[str], project_id: int) -> dict[str, in
         return dict(_ask(cursor, FIND_CONTENTS, values).fetchall())
 
 
-def _one_each(beats: list[Beat], *, now: datetime) -> Iterable[Beat]:
+def _one_each(beats: list[Beat], *, now: datetime) -> list[Beat]:
     """Return one beat for each viewing, its seconds cut to what the wall clock allows."""
     latest = now + timedelta(seconds=SLACK_SECONDS)
     possible = [
@@ -195,7 +191,7 @@ def _one_each(beats: list[Beat], *, now: datetime) -> Iterable[Beat]:
         key = (beat.user, beat.started_at, beat.id)
         other = viewings.get(key)
         viewings[key] = beat if other is None else _greatest(beat, other)
-    return viewings.values()
+    return list(viewings.values())
 
 
 def _greatest(one: Beat, other: Beat) -> Beat:
@@ -232,6 +228,13 @@ def _ask(
         return psycopg.Cursor(cursor.connection).execute(statement, values, prepare=True)
 
 
+@contextmanager
+def _pipeline(cursor: CursorWrapper) -> Iterator[None]:
+    """Send statements without waiting for their answers: this side works while the server does."""
+    with connection.wrap_database_errors, cursor.connection.pipeline():
+        yield
+
+
 def _array(values: Iterable[Any]) -> str:
     """Return numbers or ids as PostgreSQL writes an array: one text, whatever their size."""
     return f"{{{','.join(map(str, values))}}}"
@@ -241,6 +244,8 @@ def _array(values: Iterable[Any]) -> str:
 
 # The tables live as long as the connection: making them anew would cost as much as a statement
 # and litter the catalog. They are empty after each transaction; within one, DELETE empties them.
+# Left to itself the server would plan MERGE anew each time: a plan for any start lists all months
+# and looks dear, though it leaves out all but the batch's own when it begins.
 STAGING = """
     CREATE TEMP TABLE IF NOT EXISTS ingest_beat (
         place integer NOT NULL,
@@ -264,7 +269,8 @@ COPY = "COPY ingest_beat FROM STDIN (FORMAT binary)"
 
 # COPY's binary form: a header, the rows, an end. A row is the number of its fields, then each
 # with its length before it; instants are microseconds since 2000. Numbers are put down as they
-# are, which takes both sides a third of the time that texts take.
+# are, which takes both sides a third of the time that texts take. A country that is not known is
+# two blanks, which char(2) takes for nothing: so all rows have one form.
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
 COPY_ROW = struct.Struct("!h ii iq ii iq i16s ii ii ii ii i? i2s")
@@ -608,8 +614,7 @@ def store(batch: Batch) -> None:
 @transaction.atomic
 def _store(batch: Batch, *, in_one_step: bool) -> None:
     with connection.cursor() as cursor:
-        _stage(cursor, batch.rows)
-        _hold_users(cursor, batch, in_one_step=in_one_step)
+        _stage(cursor, batch, in_one_step=in_one_step)
         _merge(cursor, batch)
 
 
@@ -623,10 +628,28 @@ def lock_users(cursor: CursorWrapper, user_ids: Iterable[int], *, project_id: in
     return [user_id for (user_id,) in _ask(cursor, LOCK_USERS, values).fetchall()]
 
 
-def _stage(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+def _stage(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> None:
+    """
+    Lock the users, note what they have seen so far, and put the beats of all but deleted ones.
+
+    :raises RowCameMeanwhileError: if the locks have to be taken in one step.
+    """
+    project_id = batch.platform.project_id
+    user_ids = sorted({row.user_id for row in batch.rows})
+    values = {"users": _array(user_ids), "project": project_id}
     cursor.execute(STAGING)
+    new = lock_users(cursor, user_ids, project_id=project_id) if in_one_step else []
+    with _pipeline(cursor):
+        held = _ask(cursor, HOLD_USERS, values)
+        rows = _packed(batch.rows)
+    if missing := len(user_ids) - held.rowcount:
+        new = [user_id for (user_id,) in _ask(cursor, ADD_USERS, values).fetchall()]
+        if len(new) < missing:
+            raise RowCameMeanwhileError
     with connection.wrap_database_errors, cursor.cursor.copy(COPY) as copy:
-        copy.write(_packed(rows))
+        copy.write(rows)
+    if new:
+        _ask(cursor, LEAVE_OUT_DELETED, {"users": _array(new)})
 
 
 def _packed(rows: Sequence[Row]) -> bytes:
@@ -644,25 +667,6 @@ def _packed(rows: Sequence[Row]) -> bytes:
     lengths = map(repeat, COPY_LENGTHS)
     fields = chain.from_iterable(zip(lengths, columns, strict=True))
     return b"".join([COPY_HEAD, *map(COPY_ROW.pack, repeat(len(columns)), *fields), COPY_END])
-
-
-def _hold_users(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> None:
-    """
-    Lock the users, note what they have seen so far, and leave out who was deleted meanwhile.
-
-    :raises RowCameMeanwhileError: if the locks have to be taken in one step.
-    """
-    project_id = batch.platform.project_id
-    user_ids = sorted({row.user_id for row in batch.rows})
-    new = lock_users(cursor, user_ids, project_id=project_id) if in_one_step else []
-    values = {"users": _array(user_ids), "project": project_id}
-    missing = len(user_ids) - _ask(cursor, HOLD_USERS, values).rowcount
-    if missing:
-        new = [user_id for (user_id,) in _ask(cursor, ADD_USERS, values).fetchall()]
-        if len(new) < missing:
-            raise RowCameMeanwhileError
-    if new:
-        _ask(cursor, LEAVE_OUT_DELETED, {"users": _array(new)})
 
 
 def _merge(cursor: CursorWrapper, batch: Batch) -> None:
