@@ -400,9 +400,12 @@ def sending(port: int, key: str, bodies: Iterator[bytes]) -> Iterator[Callable[[
     done: list[float] = []
     is_over = threading.Event()
     pause = SENDERS * BATCH / MEANWHILE
+    first_due = time.monotonic()
 
-    def run(sender: Sender) -> None:
-        due = time.monotonic()
+    def run(sender: Sender, place: int) -> None:
+        # In turns: players do not wait for each other to report at once.
+        due = first_due + place * pause / SENDERS
+        is_over.wait(max(0.0, due - time.monotonic()))
         for body in bodies:
             sender.send(body)
             done.append(time.monotonic())
@@ -411,7 +414,8 @@ def sending(port: int, key: str, bodies: Iterator[bytes]) -> Iterator[Callable[[
                 return
 
     threads = [
-        threading.Thread(target=run, args=(Sender(port, key, BATCH),)) for _ in range(SENDERS)
+        threading.Thread(target=run, args=(Sender(port, key, BATCH), place))
+        for place in range(SENDERS)
     ]
     for thread in threads:
         thread.start()
