@@ -3,17 +3,12 @@
 import pytest
 from django.db import connection
 
+from backoffice.core.management.commands.distribute import DISTRIBUTED
+
 pytestmark = pytest.mark.django_db
 
-# One row per user and more: to be spread by user.
-SPREAD = {
-    "analytics_viewing",
-    "analytics_userviewing",
-    "analytics_usermedia",
-    "analytics_viewermonth",
-    "users_devicesession",
-    "users_passwordreset",
-}
+# One row per user and more.
+SPREAD = set(DISTRIBUTED)
 
 # Small enough to be whole on every machine.
 WHOLE = {
