@@ -31,7 +31,8 @@ from subscriptions.providers.reports import (
 )
 from subscriptions.providers.stripe import StripeGateway
 from subscriptions.providers.stripe_objects import TAKEN_BACK, ended_by
-from subscriptions.webhooks import apply_found, provider_clock, subscription_row
+from subscriptions.reported import subscription_row
+from subscriptions.webhooks import apply_found, provider_clock
 
 _Status = Subscription.Status
 _Subject = ProviderEvent.Subject

@@ -6,19 +6,17 @@ nor the number of events matters, and one that cannot be applied yet waits and s
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
-from backoffice.core.text import email_key
 from subscriptions.accounts import (
     NotConnected,
     apple_gateway,
@@ -28,22 +26,19 @@ from subscriptions.accounts import (
 from subscriptions.actions import (
     BelongsToAnother,
     UserIsDeleted,
-    forgotten_reference,
     put_purchase,
     put_subscription,
 )
+from subscriptions.customers import check_not_deleted, customer_of, known_customers, match
 from subscriptions.models import (
-    Offer,
     Provider,
     ProviderAccount,
     ProviderCustomer,
     ProviderEvent,
-    Purchase,
     Subscription,
 )
 from subscriptions.providers.reports import (
     ActRefused,
-    CustomerReport,
     EventReport,
     Found,
     Gateway,
@@ -52,8 +47,8 @@ from subscriptions.providers.reports import (
     PurchaseReport,
     SubscriptionReport,
 )
+from subscriptions.reported import purchase_row, subscription_row
 from users.models import User
-from users.selectors import deleted_among
 
 _State = ProviderEvent.State
 _Subject = ProviderEvent.Subject
@@ -93,10 +88,6 @@ UNPAID_YET: Final = {
     Subscription.Status.INCOMPLETE_EXPIRED,
     Subscription.Status.TRIALING,
 }
-
-
-class AlreadyAssigned(Exception):
-    """The customer is somebody already, or was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +273,7 @@ def apply_found(
             return Verdict(_State.UNMATCHED, "no-user", customer=customer)
     paid_for: list[SubscriptionReport | PurchaseReport] = [*found.subscriptions]
     for paid in [*paid_for, *found.purchases]:
-        customer = _customer_of(account, gateway, paid, now=now)
+        customer = customer_of(account, gateway, paid, now=now)
         if customer.user is None:
             return Verdict(_State.UNMATCHED, "no-user", customer=customer)
         _put(account, gateway, paid, customer.user, asked_at=asked_at, now=now)
@@ -317,105 +308,6 @@ def _put(
     put_subscription(row, now=now)
 
 
-def subscription_row(
-    account: ProviderAccount,
-    report: SubscriptionReport,
-    user: User,
-    *,
-    asked_at: datetime,
-    offers: "KnownOffers | None" = None,
-) -> Subscription:
-    """Return the subscription as a row, unsaved; its offer among `offers`, else looked up."""
-    offer = (offers or known_offers(account, [report])).of(report)
-    return Subscription(
-        project=account.project,
-        provider=account.provider,
-        reference=report.reference,
-        user=user,
-        offer=offer,
-        status=report.status,
-        **_price(account, report, offer),
-        started_at=report.started_at,
-        first_paid_at=report.first_paid_at,
-        current_period_end=report.current_period_end,
-        past_due_since=report.past_due_since,
-        trial_ends_at=report.trial_ends_at,
-        cancel_at=report.cancel_at,
-        ended_at=report.ended_at,
-        cancel_reason=report.cancel_reason,
-        as_of=asked_at,
-    )
-
-
-def purchase_row(
-    account: ProviderAccount,
-    report: PurchaseReport,
-    user: User,
-    *,
-    asked_at: datetime,
-    offers: "KnownOffers | None" = None,
-) -> Purchase:
-    """Return the purchase as a row, unsaved; its offer among `offers`, else looked up."""
-    offer = (offers or known_offers(account, [report])).of(report)
-    return Purchase(
-        project=account.project,
-        provider=account.provider,
-        reference=report.reference,
-        user=user,
-        offer=offer,
-        type=Purchase.Type.PACK,
-        status=report.status,
-        **_price(account, report, offer),
-        purchased_at=report.purchased_at,
-        expires_at=report.expires_at,
-        as_of=asked_at,
-    )
-
-
-def _price(
-    account: ProviderAccount, report: SubscriptionReport | PurchaseReport, offer: Offer | None
-) -> dict[str, Any]:
-    """Return the price told, else the offer's, else none in the project's currency."""
-    if report.price_minor is not None:
-        return {"price_minor": report.price_minor, "currency": report.currency}
-    if offer is not None:
-        return {"price_minor": offer.price_minor, "currency": offer.currency}
-    return {"price_minor": 0, "currency": account.project.currency}
-
-
-@dataclass(frozen=True, slots=True)
-class KnownOffers:
-    """Offers of a project, by the provider's id of what is sold and by the platform's own."""
-
-    by_product: Mapping[str, Offer]
-    by_reference: Mapping[str, Offer]
-
-    def of(self, report: SubscriptionReport | PurchaseReport) -> Offer | None:
-        """Return what was sold; what the platform named goes before the provider's product."""
-        if report.offer in self.by_reference:
-            return self.by_reference[report.offer]
-        known = (self.by_product[name] for name in report.products if name in self.by_product)
-        return next(known, None)
-
-
-def known_offers(
-    account: ProviderAccount, reports: Sequence[SubscriptionReport | PurchaseReport]
-) -> KnownOffers:
-    """Return the offers that these reports name; of several with one product the first counts."""
-    column = {"stripe": "stripe_price_id", "google": "google_product_id"}.get(
-        account.provider, "apple_product_id"
-    )
-    products = {name for report in reports for name in report.products if name}
-    references = {report.offer for report in reports if report.offer}
-    rows = Offer.objects.filter(
-        Q(**{f"{column}__in": products}) | Q(reference__in=references),
-        project_id=account.project_id,
-    ).order_by("-pk")
-    return KnownOffers(
-        {getattr(row, column): row for row in rows}, {row.reference: row for row in rows}
-    )
-
-
 @transaction.atomic
 def try_again(event: ProviderEvent, *, actor: Actor, now: datetime) -> None:
     """Have an event applied anew, whatever came of it before; the caller queues it."""
@@ -433,36 +325,6 @@ def try_again(event: ProviderEvent, *, actor: Actor, now: datetime) -> None:
         target=event,
         data={"provider": event.get_provider_display()},
     )
-
-
-@transaction.atomic
-def assign_customer(
-    customer: ProviderCustomer, user: User, *, actor: Actor, now: datetime
-) -> list[int]:
-    """
-    Say which user a customer is; return the ids of the events that wait for it, due now.
-
-    What the provider has of the customer is taken over by `take_over_customer`.
-
-    :raises AlreadyAssigned: if somebody was faster, or the customer was deleted.
-    """
-    locked = ProviderCustomer.objects.select_for_update().get(pk=customer.pk)
-    if locked.user_id is not None or locked.is_forgotten:
-        raise AlreadyAssigned
-    locked.user, locked.matched_by = user, ProviderCustomer.MatchedBy.STAFF
-    locked.save(update_fields=["user", "matched_by"])
-    waiting = ProviderEvent.objects.filter(customer=locked, state=_State.UNMATCHED)
-    waiting.update(state=_State.WAITING, reason="", attempts=0, next_try_at=now)
-    record(
-        AuditEvent.Kind.CUSTOMER_ASSIGNED,
-        actor=actor,
-        now=now,
-        project=user.project,
-        target=user,
-        data={"provider": locked.get_provider_display()},
-    )
-    due = ProviderEvent.objects.filter(customer=locked, next_try_at__isnull=False)
-    return list(due.order_by("pk").values_list("pk", flat=True))
 
 
 def take_over_customer(customer_id: int, *, now: datetime) -> None:
@@ -487,108 +349,6 @@ def take_over_customer(customer_id: int, *, now: datetime) -> None:
         apply_found(account, gateway, found, asked_at=asked_at, now=now)
     except tuple(_VERDICTS):
         return
-
-
-# --- Whom it concerns ----------------------------------------------------------------------
-
-
-def _customer_of(
-    account: ProviderAccount,
-    gateway: Gateway,
-    paid: SubscriptionReport | PurchaseReport,
-    *,
-    now: datetime,
-) -> ProviderCustomer:
-    """Return the customer with the user it is; the provider is asked who it is if need be."""
-    known = known_customers(account, [paid.customer]).get(paid.customer)
-    if known is not None:
-        check_not_deleted(known)
-        if known.user_id is not None:
-            return known
-    if paid.customer == paid.reference:
-        told = CustomerReport(paid.customer)
-    else:
-        told = gateway.customer(paid.customer)
-    whom = replace(told, user=told.user or paid.user, email=told.email or paid.email)
-    return _matched(account, whom, now=now)
-
-
-def match(account: ProviderAccount, report: CustomerReport, *, now: datetime) -> ProviderCustomer:
-    """
-    Return the customer with the user it was matched with, or, if nobody fits, without.
-
-    By the id kept here, then by the id that the platform left with the provider, then by the
-    address, which one user of a project has at most.
-
-    :raises UserIsDeleted: if it is somebody who was deleted.
-    """
-    known = known_customers(account, [report.reference]).get(report.reference)
-    if known is not None:
-        check_not_deleted(known)
-        if known.user_id is not None:
-            return known
-    return _matched(account, report, now=now)
-
-
-def _matched(
-    account: ProviderAccount, report: CustomerReport, *, now: datetime
-) -> ProviderCustomer:
-    """Return the customer, who is nobody yet, with whoever fits."""
-    user, matched_by = find_user(account.project_id, report)
-    customer, _is_new = ProviderCustomer.objects.get_or_create(
-        project_id=account.project_id,
-        provider=account.provider,
-        reference=report.reference,
-        defaults={"user": user, "matched_by": matched_by, "first_seen_at": now},
-    )
-    if customer.user_id is None and user is not None:
-        customer.user, customer.matched_by = user, matched_by
-        customer.save(update_fields=["user", "matched_by"])
-    return customer
-
-
-def find_user(project_id: int, report: CustomerReport) -> tuple[User | None, str]:
-    """
-    Return the user of the project who fits, and by what.
-
-    :raises UserIsDeleted: if the id that the platform left there is somebody's who was deleted.
-    """
-    users = User.objects.filter(project_id=project_id)
-    try:
-        public_id = UUID(report.user) if report.user else None
-    except ValueError:
-        public_id = None
-    by_id = users.filter(public_id=public_id).first() if public_id else None
-    if by_id is not None and by_id.deleted_at is None:
-        return by_id, ProviderCustomer.MatchedBy.USER_ID
-    if by_id or (public_id and deleted_among([str(public_id)], project_id=project_id)):
-        raise UserIsDeleted
-    key = email_key(report.email)
-    by_email = users.filter(email_key=key, deleted_at=None).first() if key else None
-    return by_email, ProviderCustomer.MatchedBy.EMAIL if by_email else ""
-
-
-def known_customers(
-    account: ProviderAccount, references: Sequence[str]
-) -> dict[str, ProviderCustomer]:
-    """Return the customers known by these ids, forgotten ones included."""
-    by_stored = {name: name for name in references}
-    by_stored |= {forgotten_reference(account.project_id, name): name for name in references}
-    rows = ProviderCustomer.objects.filter(
-        project_id=account.project_id, provider=account.provider, reference__in=by_stored
-    ).select_related("user")
-    return {by_stored[row.reference]: row for row in rows}
-
-
-def check_not_deleted(customer: ProviderCustomer) -> None:
-    """
-    Let pass whoever is still there.
-
-    :raises UserIsDeleted: if the customer was a user who was deleted.
-    """
-    is_stub = customer.user is not None and customer.user.deleted_at is not None
-    if customer.is_forgotten or is_stub:
-        raise UserIsDeleted
 
 
 # --- What becomes of an event --------------------------------------------------------------

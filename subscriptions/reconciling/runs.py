@@ -21,6 +21,7 @@ from subscriptions.actions import (
     put_purchase,
     put_subscriptions,
 )
+from subscriptions.customers import check_not_deleted, known_customers
 from subscriptions.models import (
     ProviderAccount,
     ProviderCustomer,
@@ -40,14 +41,8 @@ from subscriptions.providers.reports import (
     SubscriptionReport,
     Unreachable,
 )
-from subscriptions.webhooks import (
-    check_not_deleted,
-    gateway_of,
-    known_customers,
-    known_offers,
-    purchase_row,
-    subscription_row,
-)
+from subscriptions.reported import known_offers, purchase_row, subscription_row
+from subscriptions.webhooks import gateway_of
 from users.models import User
 from users.selectors import deleted_among
 

@@ -21,18 +21,13 @@ from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
 from backoffice.staff.registers import Register
 from subscriptions.accounts import NotConnected, account_of
+from subscriptions.customers import AlreadyAssigned, assign_customer
 from subscriptions.filters import EventFilter, UnmatchedFilter
 from subscriptions.forms import AssignForm
 from subscriptions.models import Provider, ProviderCustomer, ProviderEvent
 from subscriptions.providers.reports import CustomerReport, NotFound, ProviderTrouble
 from subscriptions.tasks import apply_one_event, take_over_one_customer
-from subscriptions.webhooks import (
-    REASONS,
-    AlreadyAssigned,
-    assign_customer,
-    gateway_of,
-    try_again,
-)
+from subscriptions.webhooks import REASONS, gateway_of, try_again
 
 
 @dataclass(frozen=True, slots=True)
