@@ -74,7 +74,6 @@ class Batch:
     rows: list[Row]
     """At most one for each viewing, in the order of users, starts and ids."""
     first_start: datetime
-    last_start: datetime
 
 
 # --- Before the transaction ------------------------------------------------------------------
@@ -129,7 +128,7 @@ def prepare(
         for beat in kept
     ]
     rows.sort(key=itemgetter(0, 2, 3))
-    return Batch(platform, rows, first, last), unknown
+    return Batch(platform, rows, first), unknown
 
 
 # Written out: the ORM would turn a thousand texts into UUIDs and back.
@@ -341,8 +340,10 @@ RELEASE_USERS = """
 #
 # change: what each beat makes of its viewing; beats that change nothing are dropped. Of the old
 # row and the beat, the one with more seconds leads. Ties are broken by what does not depend on
-# the order of arrival; ids of devices and contents do. The limits of the start are there for the
-# planner: it looks into few partitions.
+# the order of arrival; ids of devices and contents do. Months before the first start are left
+# out. (With a last one beside it the planner would take the starts between for a handful.)
+#
+# stored_known: by the place where the row lies, so that no plan can read a whole month for it.
 #
 # rebuilt: differences cannot say what is left of a user's contents, platforms, first and last
 # view when a view is none any more, or was another's; nor which of two views at once is the first.
@@ -379,6 +380,7 @@ MERGE = """
                ) AS was_view,
                v.platform_id AS old_platform_id, v.content_id AS old_content_id,
                v.watched_seconds AS old_watched_seconds,
+               v.tableoid AS old_part, v.ctid AS old_row,
                h.first_viewed_at, h.first_content_id, h.last_viewed_at, h.last_content_id
         FROM (SELECT *, country::text AS sent_country FROM ingest_beat) AS b
         JOIN ingest_user AS h ON h.user_id = b.user_id
@@ -386,7 +388,7 @@ MERGE = """
         JOIN analytics_device AS d ON d.id = b.device_id
         LEFT JOIN analytics_viewing AS v
             ON v.user_id = b.user_id AND v.started_at = b.started_at AND v.id = b.id
-            AND v.started_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
+            AND v.started_at >= %(first)s::timestamptz
         LEFT JOIN analytics_device AS od ON od.id = v.device_id
         CROSS JOIN LATERAL (
             SELECT CASE
@@ -433,9 +435,8 @@ MERGE = """
             country = c.country, watched_seconds = c.watched_seconds,
             position_seconds = c.position_seconds, has_ended = c.has_ended
         FROM change AS c
-        WHERE v.user_id = c.user_id AND v.started_at = c.started_at AND v.id = c.id
-          AND v.started_at BETWEEN %(first)s::timestamptz AND %(last)s::timestamptz
-          AND c.old_watched_seconds IS NOT NULL
+        WHERE v.tableoid = c.old_part AND v.ctid = c.old_row
+          AND v.started_at = c.started_at AND v.started_at >= %(first)s::timestamptz
     ),
     rebuilt AS MATERIALIZED (
         SELECT DISTINCT user_id
@@ -674,7 +675,6 @@ def _merge(cursor: CursorWrapper, batch: Batch) -> None:
         "project": batch.platform.project_id,
         "platform": batch.platform.pk,
         "first": batch.first_start,
-        "last": batch.last_start,
     }
     rebuilt: list[int] = []
     empty: list[int] = []

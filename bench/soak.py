@@ -206,26 +206,23 @@ RUNNING = 500
 
 @dataclass(slots=True)
 class Players:
-    """What plays at the moment, and what the server has said it took."""
+    """What plays on one platform at the moment, and what the server has said it took."""
 
     service: Service
     chance: random.Random = field(default_factory=dice)
     running: dict[str, dict[str, Any]] = field(default_factory=dict)
     accepted: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def report(self, count: int) -> list[dict[str, Any]]:
         """Return the next events: a viewing begins, goes on, or is said again."""
-        with self.lock:
-            return [self._event() for _ in range(count)]
+        return [self._event() for _ in range(count)]
 
     def took(self, items: list[dict[str, Any]]) -> None:
-        with self.lock:
-            self.answers["events accepted"] += len(items)
-            for item in items:
-                known = self.accepted[item["id"]]
-                self.accepted[item["id"]] = max(known, item["watched_seconds"])
+        self.answers["events accepted"] += len(items)
+        for item in items:
+            known = self.accepted[item["id"]]
+            self.accepted[item["id"]] = max(known, item["watched_seconds"])
 
     def _event(self) -> dict[str, Any]:
         if len(self.running) < RUNNING:
@@ -263,8 +260,8 @@ def restart(service: Service, *, seconds: int, rate: int, how: signal.Signals) -
 
     :raises Different: if an accepted event is missing or counted twice.
     """
-    players = Players(service)
     keys = [new_key(platform) for platform in service.platforms]
+    of_each = [Players(service, random.Random(place)) for place in range(SENDERS)]  # noqa: S311
     with ExitStack() as serving:
         web = serving.enter_context(site())
         ends_at = time.monotonic() + seconds
@@ -272,7 +269,7 @@ def restart(service: Service, *, seconds: int, rate: int, how: signal.Signals) -
             threading.Thread(
                 target=play, args=(players, web.port, key, SENDERS * EVENTS / rate, ends_at)
             )
-            for key in (keys * SENDERS)[:SENDERS]
+            for players, key in zip(of_each, keys * SENDERS, strict=False)
         ]
         for sender in senders:
             sender.start()
@@ -281,10 +278,11 @@ def restart(service: Service, *, seconds: int, rate: int, how: signal.Signals) -
         serving.enter_context(site(port=web.port))
         for sender in senders:
             sender.join()
-    rate = players.answers["events accepted"] / seconds
-    print(f"  {dict(players.answers)}, {rate:,.0f} a second; {load()}")
-    same("stored seconds of viewings", stored(service), dict(players.accepted))
-    counted = [seconds for seconds in players.accepted.values() if seconds >= MINIMUM_VIEW]
+    answers = sum((players.answers for players in of_each), Counter[str]())
+    accepted = {name: count for players in of_each for name, count in players.accepted.items()}
+    print(f"  {dict(answers)}, {answers['events accepted'] / seconds:,.0f} a second; {load()}")
+    same("stored seconds of viewings", stored(service), accepted)
+    counted = [seconds for seconds in accepted.values() if seconds >= MINIMUM_VIEW]
     same("views and seconds of users", by_users(service), (len(counted), sum(counted)))
     check_figures()
 
@@ -325,8 +323,7 @@ def _is_taken(
         if response.status == http.client.OK and not json.loads(answer)["rejected"]:
             return True
         said = f"status {response.status}"
-    with players.lock:
-        players.answers[said] += 1
+    players.answers[said] += 1
     return False
 
 
