@@ -155,3 +155,17 @@ def test_names_of_every_kind_are_shown_as_they_are_written(page):
     assert arabic.evaluate("name => getComputedStyle(name).direction") == "rtl"
     long_name = page.locator("td.name", has_text=LONG).bounding_box()
     assert long_name["width"] < 320
+
+
+def test_a_camera_reads_the_code_of_a_second_factor_in_both_themes(page):
+    page.goto("/account/second-factor/new/")
+    code = page.locator(".qr-code svg")
+
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+        assert code.evaluate("code => getComputedStyle(code).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+        drawn = code.locator("path").first
+        assert drawn.evaluate("path => getComputedStyle(path).fill") == "rgb(0, 0, 0)"
