@@ -18,7 +18,7 @@ def _kind():
         "test.work",
         "Work",
         dict,
-        Permission.USERS_EXPORT,
+        frozenset({Permission.USERS_EXPORT}),
         address=lambda job: f"/somewhere/{job.pk}/",
         outcome=lambda result: f"{result['n']} things",
     )

@@ -22,8 +22,8 @@ from tests.conftest import NOW
 def kind():
     """Register the work of a kind of job of this test alone."""
 
-    def make(function, permission=None):
-        KINDS["test.work"] = Kind("test.work", "Work", function, permission)
+    def make(function, *needs):
+        KINDS["test.work"] = Kind("test.work", "Work", function, frozenset(needs))
 
     yield make
     KINDS.pop("test.work", None)
