@@ -87,19 +87,38 @@ def find_user(project_id: int, report: CustomerReport) -> tuple[User | None, str
 
     :raises UserIsDeleted: if the id that the platform left there is somebody's who was deleted.
     """
-    users = User.objects.filter(project_id=project_id)
-    try:
-        public_id = UUID(report.user) if report.user else None
-    except ValueError:
-        public_id = None
-    by_id = users.filter(public_id=public_id).first() if public_id else None
-    if by_id is not None and by_id.deleted_at is None:
-        return by_id, ProviderCustomer.MatchedBy.USER_ID
-    if by_id or (public_id and deleted_among([str(public_id)], project_id=project_id)):
+    if deleted_customers(project_id, [report]):
         raise UserIsDeleted
-    key = email_key(report.email)
-    by_email = users.filter(email_key=key, deleted_at=None).first() if key else None
-    return by_email, ProviderCustomer.MatchedBy.EMAIL if by_email else ""
+    return find_users(project_id, [report]).get(report.reference, (None, ""))
+
+
+def find_users(project_id: int, reports: Sequence[CustomerReport]) -> dict[str, tuple[User, str]]:
+    """
+    Return for each customer whom somebody fits the user and by what it fits.
+
+    By the id that the platform left there, else by the address; somebody deleted fits nobody.
+    """
+    ids = {report.reference: _uuid(report.user) for report in reports if report.user}
+    keys = {one.reference: email_key(one.email) for one in reports if email_key(one.email)}
+    present = User.objects.filter(project_id=project_id, deleted_at=None)
+    wanted = [one for one in ids.values() if one]
+    by_id = {user.public_id: user for user in present.filter(public_id__in=wanted)}
+    by_email = {user.email_key: user for user in present.filter(email_key__in=keys.values())}
+    found = {}
+    for report in reports:
+        public_id, key = ids.get(report.reference), keys.get(report.reference)
+        if public_id in by_id:
+            found[report.reference] = (by_id[public_id], ProviderCustomer.MatchedBy.USER_ID.value)
+        elif key in by_email:
+            found[report.reference] = (by_email[key], ProviderCustomer.MatchedBy.EMAIL.value)
+    return found
+
+
+def deleted_customers(project_id: int, reports: Sequence[CustomerReport]) -> set[str]:
+    """Return the customers that the platform left the id of a deleted user with."""
+    ids = {one.reference: str(public_id) for one in reports if (public_id := _uuid(one.user))}
+    gone = deleted_among(ids.values(), project_id=project_id) if ids else set()
+    return {reference for reference, public_id in ids.items() if public_id in gone}
 
 
 def known_customers(
@@ -114,15 +133,27 @@ def known_customers(
     return {by_stored[row.reference]: row for row in rows}
 
 
+def is_deleted(customer: ProviderCustomer) -> bool:
+    """Return whether the customer was a user who was deleted."""
+    is_stub = customer.user is not None and customer.user.deleted_at is not None
+    return customer.is_forgotten or is_stub
+
+
 def check_not_deleted(customer: ProviderCustomer) -> None:
     """
     Let pass whoever is still there.
 
     :raises UserIsDeleted: if the customer was a user who was deleted.
     """
-    is_stub = customer.user is not None and customer.user.deleted_at is not None
-    if customer.is_forgotten or is_stub:
+    if is_deleted(customer):
         raise UserIsDeleted
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 @transaction.atomic

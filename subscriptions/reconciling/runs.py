@@ -10,18 +10,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
-from uuid import UUID
 
 from django.db.models import Q
 
-from backoffice.core.text import email_key
 from subscriptions.actions import (
     BelongsToAnother,
     UserIsDeleted,
     put_purchase,
     put_subscriptions,
 )
-from subscriptions.customers import check_not_deleted, known_customers
+from subscriptions.customers import (
+    deleted_customers,
+    find_users,
+    is_deleted,
+    known_customers,
+)
 from subscriptions.models import (
     ProviderAccount,
     ProviderCustomer,
@@ -44,7 +47,6 @@ from subscriptions.providers.reports import (
 from subscriptions.reported import known_offers, purchase_row, subscription_row
 from subscriptions.webhooks import gateway_of
 from users.models import User
-from users.selectors import deleted_among
 
 # Stripe lets a live account read a hundred times a second, Google and Apple fifty times; others
 # want to read as well.
@@ -218,14 +220,14 @@ class Run:
         missing = [
             one for one in told if one.reference not in known or _waits(known[one.reference])
         ]
-        gone = _deleted(self.account.project_id, missing)
+        gone = deleted_customers(self.account.project_id, missing)
         known |= self._match(sync, [one for one in missing if one.reference not in gone], known)
         users, strangers = {}, []
         for reference in dict.fromkeys(hint.reference for hint in hints):
             customer = known.get(reference)
             if customer is None and reference not in gone:
                 strangers.append(self._customer(sync, reference))
-            elif customer is not None and customer.user and not _is_deleted(customer):
+            elif customer is not None and customer.user and not is_deleted(customer):
                 users[reference] = customer.user
             elif customer is not None and _waits(customer):
                 sync.unmatched += 1
@@ -271,49 +273,5 @@ def go_through(
     return sync
 
 
-def find_users(project_id: int, reports: Sequence[CustomerReport]) -> dict[str, tuple[User, str]]:
-    """
-    Return for each customer whom somebody fits the user and by what it fits.
-
-    As `webhooks.find_user`, for many in two queries; somebody deleted fits nobody.
-    """
-    ids = {report.reference: _uuid(report.user) for report in reports if report.user}
-    keys = {report.reference: email_key(report.email) for report in reports if report.email}
-    present = User.objects.filter(project_id=project_id, deleted_at=None)
-    wanted = [one for one in ids.values() if one]
-    by_id = {user.public_id: user for user in present.filter(public_id__in=wanted)}
-    by_email = {user.email_key: user for user in present.filter(email_key__in=keys.values())}
-    found = {}
-    for report in reports:
-        public_id, key = ids.get(report.reference), keys.get(report.reference)
-        if public_id in by_id:
-            found[report.reference] = (by_id[public_id], ProviderCustomer.MatchedBy.USER_ID.value)
-        elif key in by_email:
-            found[report.reference] = (by_email[key], ProviderCustomer.MatchedBy.EMAIL.value)
-    return found
-
-
-def _deleted(project_id: int, reports: Sequence[CustomerReport]) -> set[str]:
-    """Return the customers that the platform left the id of a deleted user with."""
-    ids = {str(public_id): one for one in reports if (public_id := _uuid(one.user))}
-    gone = deleted_among(ids, project_id=project_id) if ids else set()
-    return {one.reference for one in reports if str(_uuid(one.user)) in gone}
-
-
-def _is_deleted(customer: ProviderCustomer) -> bool:
-    try:
-        check_not_deleted(customer)
-    except UserIsDeleted:
-        return True
-    return False
-
-
 def _waits(customer: ProviderCustomer) -> bool:
     return customer.user_id is None and not customer.is_forgotten
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
