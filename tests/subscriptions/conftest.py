@@ -1,7 +1,10 @@
 """A project connected to a local Stripe, and one user of it."""
 
+import itertools
+
 import pytest
 import time_machine
+from django.db import transaction
 from django.test import Client
 
 from backoffice.audit.recording import SYSTEM
@@ -9,7 +12,7 @@ from subscriptions.accounts import connect_apple, connect_google, connect_stripe
 from subscriptions.models import ProviderEvent
 from subscriptions.providers.apple import AppleSecrets
 from subscriptions.providers.google import _kept
-from subscriptions.webhooks import apply_event, due_events
+from subscriptions.webhooks import apply_event, due_events, store_event
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import OfferFactory
@@ -88,6 +91,24 @@ def work():
         return list(ProviderEvent.objects.order_by("pk").values_list("state", "reason"))
 
     return apply
+
+
+@pytest.fixture
+def in_every_order(work):
+    """Store five reports in each of their 120 orders, all twice: one row is left, the truth."""
+
+    def check(account, five, model, truth):
+        orders = list(itertools.permutations(five))
+        assert len(orders) == 120
+        for order in orders:
+            with transaction.atomic():
+                for report in (*order, *order):
+                    store_event(account, report, now=NOW)
+                assert set(work()) == {("applied", "")}
+                assert list(model.objects.values(*truth)) == [truth], order
+                transaction.set_rollback(True)
+
+    return check
 
 
 # --- Stores ----------------------------------------------------------------------------------

@@ -1,20 +1,16 @@
 """Google Play and the App Store: who is believed, and what any order of events ends in."""
 
-import itertools
 import json
 from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
 from django.test import Client
 
 from subscriptions.accounts import apple_secrets as read_secrets
 from subscriptions.models import ProviderAccount, ProviderEvent, Purchase, Subscription
 from subscriptions.providers.apple import read_notification
 from subscriptions.providers.google import read_push
-from subscriptions.webhooks import store_event
-from tests.conftest import NOW
 from tests.local_stores import (
     AUDIENCE,
     BEGAN,
@@ -147,10 +143,12 @@ def test_states_of_google_are_ours(google, stores, ada, work, state, status, end
     assert (held.status, held.access_end, held.cancel_reason) == (status, end, "asked")
 
 
-def test_every_order_of_five_notices_of_google_ends_in_the_truth(google, stores, ada, work):
+def test_every_order_of_five_notices_of_google_ends_in_the_truth(
+    google, stores, ada, in_every_order
+):
     stores.answers[play_path("subscriptionsv2", "token-1")] = play_subscription(ada, "EXPIRED")
     five = [read_push(notice(number, kind)) for number, kind in enumerate((4, 2, 5, 3, 13))]
-    check_all_orders(google, five, work, {"status": "canceled", "access_end": EXPIRES})
+    in_every_order(google, five, Subscription, {"status": "canceled", "access_end": EXPIRES})
 
 
 def test_a_purchase_of_google_and_its_refund(google, stores, ada, work):
@@ -339,7 +337,7 @@ def test_states_of_apple_are_ours(apple, stores, ada, work, state, more, status,
 
 
 def test_every_order_of_five_notifications_of_apple_ends_in_the_truth(
-    apple, apple_secrets, stores, ada, work
+    apple, apple_secrets, stores, ada, in_every_order
 ):
     statuses(stores, ada, 2, renews=0, intent=1)
     kinds = (
@@ -353,7 +351,7 @@ def test_every_order_of_five_notifications_of_apple_ends_in_the_truth(
         read_notification(notification(stores.apple, ada, number, kind), apple_secrets)
         for number, kind in enumerate(kinds)
     ]
-    check_all_orders(apple, five, work, {"status": "canceled", "access_end": EXPIRES})
+    in_every_order(apple, five, Subscription, {"status": "canceled", "access_end": EXPIRES})
 
 
 def test_a_single_purchase_of_apple_taken_back(apple, stores, ada, work):
@@ -385,18 +383,6 @@ def test_while_apple_fails_the_notification_waits(apple, stores, ada, work, answ
     send_apple(notification(stores.apple, ada, 1))
 
     assert work() == [("waiting", reason)]
-
-
-def check_all_orders(account, five, work, truth):
-    orders = list(itertools.permutations(five))
-    assert len(orders) == 120
-    for order in orders:
-        with transaction.atomic():
-            for report in (*order, *order):
-                store_event(account, report, now=NOW)
-            assert set(work()) == {("applied", "")}
-            assert list(Subscription.objects.values(*truth)) == [truth], order
-            transaction.set_rollback(True)
 
 
 # --- Connecting ------------------------------------------------------------------------------
