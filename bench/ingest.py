@@ -109,6 +109,8 @@ def main() -> int:
     print(f"{sizes()[0]:,} users, {sizes()[1]:,} viewings; {load()}")
     rates = {size: in_process(world, report, size, options.runs) for size in BATCHES}
     repeats(world, report, options.runs)
+    for size in BATCHES:
+        progress(world, report, size, options.runs)
     usual_viewers(world, report, options.runs)
     against_copy(world, report, "of COPY", options.runs, goal=OF_COPY)
     compare(world, report, rates[1000])
@@ -175,6 +177,27 @@ def repeats(world: World, report: Report, runs: int) -> None:
     beats = world.beats(max(BATCHES))
     times = clock(lambda: store_beats(world, beats), runs=runs, warm=2)
     report.fact("repeats, batch 1,000", 1000 * MS / times.median, "viewings/s", note=load())
+
+
+def progress(world: World, report: Report, size: int, runs: int) -> None:
+    """Store more seconds of viewings that are there: what players mostly report."""
+    beats = world.beats(size)
+    store_beats(world, beats)
+    further = iter(range(1, runs + 3))
+
+    def act() -> None:
+        more = next(further)
+        store_beats(
+            world, [beat._replace(watched_seconds=beat.watched_seconds + more) for beat in beats]
+        )
+
+    times = clock(act, runs=runs, warm=2)
+    report.fact(
+        f"more seconds of known viewings, batch {size:,}",
+        size * MS / times.median,
+        "viewings/s",
+        note=f"median {times.median:.1f} ms, {load()}",
+    )
 
 
 def usual_viewers(world: World, report: Report, runs: int) -> None:
