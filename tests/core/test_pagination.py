@@ -48,11 +48,12 @@ def test_text_that_is_no_cursor_is_refused(text):
         Cursor.decode(text, BY_NAME)
 
 
-@given(st.data())
-def test_an_altered_cursor_is_refused(data):
+# What is drawn may not hang on the text, which sealing makes another each time.
+@given(st.floats(0, 1, exclude_max=True), st.sampled_from(["AB", "ab", "01", "-_"]))
+def test_an_altered_cursor_is_refused(share, pair):
     text = Cursor("name", AT, 3, ("x", 1)).encode()
-    place = data.draw(st.integers(0, len(text) - 2))
-    other = data.draw(st.sampled_from("ABab01-_").filter(lambda c: c != text[place]))
+    place = int(share * (len(text) - 1))
+    other = pair[text[place] == pair[0]]
 
     with pytest.raises(CursorRefused):
         Cursor.decode(text[:place] + other + text[place + 1 :], BY_NAME)
