@@ -141,10 +141,7 @@ TOUCH_OTHER_DAYS = """
     WHERE (d.project_id, d.day, d.platform_id) = (o.project_id, o.day, o.platform_id)
 """
 
-FORGET_SUMS = """
-    DELETE FROM analytics_usermedia WHERE user_id = %(user)s;
-    DELETE FROM analytics_userviewing WHERE user_id = %(user)s;
-"""
+FORGET_SUMS = "DELETE FROM analytics_userviewing WHERE user_id = %(user)s"
 
 
 def forget_viewer(cursor: CursorWrapper, user_id: int, *, project_id: int) -> None:

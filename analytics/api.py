@@ -84,13 +84,10 @@ def post_viewings(request: PlatformRequest) -> Any:
     read = read_viewings(load(request.body), now=now)
     beats = [beat for _, beat in read.beats]
     # Outside of the transaction that an idempotency key brings: see `prepare`.
-    batch, unknown = prepare(beats, platform=request.auth.platform, now=now)
-    answer = refuse_unknown(read, unknown)
+    batch = prepare(beats, platform=request.auth.platform, now=now)
 
     @idempotent
     def store_once(_request: PlatformRequest) -> Status[ViewingsAnswer]:
-        if batch is not None:
-            store(batch)
-        return Status(200, answer)
+        return Status(200, refuse_unknown(read, store(batch)))
 
     return store_once(request)

@@ -14,19 +14,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import psycopg
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from analytics.devices import agent_hash, device_ids
 from analytics.known import KnownIds
 from analytics.models import Content
-from analytics.partitions import ensure_partitions, month_of
+from analytics.partitions import ensure_partitions, month_of, partition_name
 from analytics.rollups import rebuild_users
+from backoffice.core.periods import Month
 from backoffice.projects.models import Platform
 from users.selectors import deleted_among
 
@@ -34,6 +36,8 @@ from users.selectors import deleted_among
 SLACK_SECONDS = 60
 # Some 20 MB at the most.
 MOST_CONTENTS = 100_000
+# More than one repeat means that yet another change came within a millisecond.
+MOST_ATTEMPTS = 5
 
 
 class Beat(NamedTuple):
@@ -51,116 +55,80 @@ class Beat(NamedTuple):
     is_impersonated: bool = False
 
 
-class Row(NamedTuple):
-    """One viewing as it goes into the staging table."""
-
-    user_id: int
-    account_platform_id: int
-    started_at: datetime
-    id: str
-    content_id: int
-    device_id: int
-    watched_seconds: int
-    position_seconds: int
-    has_ended: bool
-    country: str
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The beats of one platform, ready to be stored."""
 
     platform: Platform
-    rows: list[Row]
-    """At most one for each viewing, in the order of users, starts and ids."""
-    first_start: datetime
+    beats: list[Beat]
+    now: datetime
+    """The arrival, by which the watched seconds are limited."""
+    months: set[Month]
+    """In which they begin, in UTC."""
+    contents: Mapping[str, int]
+    """The contents by their references."""
+    devices: Mapping[str, int]
+    """The devices by their user agents."""
+    strangers: set[str]
+    """Users whose beats were left out because nobody knows them."""
 
 
 # --- Before the transaction ------------------------------------------------------------------
 
 
-def prepare(
-    beats: Sequence[Beat], *, platform: Platform, now: datetime
-) -> tuple[Batch | None, set[str]]:
+def prepare(beats: Sequence[Beat], *, platform: Platform, now: datetime) -> Batch:
     """
-    Look up users, contents and devices, and make what is missing of the last two and of months.
+    Look up contents and devices, and make what is missing of them and of months.
 
     Not inside the transaction that stores: nobody waits for a content or a month until a batch
-    is through. Beats of deleted users and of staff who watch as a user are left out.
-
-    :param now: the arrival, by which the watched seconds are limited.
-    :return: the batch, or none if nothing is to be stored, and the users who were never known.
+    is through. Beats of staff who watch as a user are left out.
     """
-    names = {beat.user for beat in beats}
-    values = {"users": _array(names), "project": platform.project_id}
-    with connection.cursor() as cursor, _pipeline(cursor):
-        asked = _ask(cursor, FIND_USERS, values)
-        # This while the server looks.
-        sent = _one_each([beat for beat in beats if not beat.is_impersonated], now=now)
-        found = asked.fetchall()
-    present = {
-        user: (number, account) for user, number, account, is_deleted in found if not is_deleted
-    }
-    kept = sent if len(present) == len(names) else [beat for beat in sent if beat.user in present]
-    unknown = names - {user for user, *_ in found}
-    if unknown:
-        unknown -= deleted_among(unknown, project_id=platform.project_id)
-    if not kept:
-        return None, unknown
-    starts = [beat.started_at for beat in kept]
-    first, last = min(starts), max(starts)
-    months = {month_of(first), month_of(last)}
-    ensure_partitions(months if len(months) == 1 else set(map(month_of, starts)))
-    contents = _content_ids({beat.content for beat in kept}, platform)
+    kept = [beat for beat in beats if not beat.is_impersonated]
+    contents = _stored_contents({beat.content for beat in kept}, platform)
+    # Who is not known makes no content, and is asked for here where no row will tell.
+    doubtful = {beat.user for beat in kept if beat.content not in contents}
+    if len(kept) < len(beats):
+        doubtful |= {beat.user for beat in beats} - {beat.user for beat in kept}
+    strangers = _strangers(doubtful, platform)
+    if strangers:
+        kept = [beat for beat in kept if beat.user not in strangers]
+    if doubtful:
+        contents = _content_ids({beat.content for beat in kept}, platform)
+    months = _months(kept)
+    ensure_partitions(months)
     devices = device_ids({beat.user_agent for beat in kept})
-    rows = [
-        Row(
-            *present[beat.user],
-            beat.started_at,
-            beat.id,
-            contents[beat.content],
-            devices[beat.user_agent],
-            beat.watched_seconds,
-            beat.position_seconds,
-            beat.has_ended,
-            beat.country,
-        )
-        for beat in kept
-    ]
-    rows.sort(key=itemgetter(0, 2, 3))
-    return Batch(platform, rows, first), unknown
+    return Batch(platform, kept, now, months, contents, devices, strangers)
+
+
+def _months(beats: Sequence[Beat]) -> set[Month]:
+    starts = {beat.started_at for beat in beats}
+    if not starts:
+        return set()
+    first, last = month_of(min(starts)), month_of(max(starts))
+    return {first} if first == last else set(map(month_of, starts))
 
 
 # Written out: the ORM would turn a thousand texts into UUIDs and back.
 FIND_USERS = """
-    SELECT public_id::text, id, platform_id, deleted_at IS NOT NULL
-    FROM users_user
-    WHERE public_id = ANY (%(users)s::uuid[]) AND project_id = %(project)s
+    SELECT public_id::text, deleted_at IS NOT NULL FROM users_user
+    WHERE public_id = ANY (%(users)s::uuid[]) AND project_id = %(project)s::bigint
 """
 
 
+def _found(users: Iterable[str], platform: Platform) -> dict[str, bool]:
+    """Return which of the users have a row, and whether they are deleted."""
+    values = {"users": _array(users), "project": platform.project_id}
+    with connection.cursor() as cursor:
+        return dict(_ask(cursor, FIND_USERS, values).fetchall())
+
+
+def _strangers(users: set[str], platform: Platform) -> set[str]:
+    """Return those who were never known; the deleted were."""
+    missing = users - _found(users, platform).keys() if users else users
+    return missing - deleted_among(missing, project_id=platform.project_id) if missing else missing
+
+
 known_contents = KnownIds[tuple[int, str]](most=MOST_CONTENTS)
-
-
-def _content_ids(references: set[str], platform: Platform) -> dict[str, int]:
-    """Return the contents by their references; new ones are kept undescribed."""
-    project_id = platform.project_id
-    known = known_contents.among((project_id, reference) for reference in references)
-    found = {reference: number for (_, reference), number in known.items() if number is not None}
-    unknown = references - found.keys()
-    if unknown:
-        fresh = _stored_contents(unknown, project_id)
-        if missing := sorted(unknown - fresh.keys()):
-            Content.objects.bulk_create(
-                [Content(project_id=project_id, reference=reference) for reference in missing],
-                ignore_conflicts=True,
-            )
-            fresh |= _stored_contents(missing, project_id)
-        if not connection.in_atomic_block:
-            known_contents.add({(project_id, name): number for name, number in fresh.items()})
-        found |= fresh
-    return found
-
 
 FIND_CONTENTS = """
     SELECT reference, id FROM analytics_content
@@ -168,29 +136,53 @@ FIND_CONTENTS = """
 """
 
 
-def _stored_contents(references: Iterable[str], project_id: int) -> dict[str, int]:
-    values = {"project": project_id, "references": list(references)}
-    with connection.cursor() as cursor:
-        return dict(_ask(cursor, FIND_CONTENTS, values).fetchall())
+def _stored_contents(references: set[str], platform: Platform) -> dict[str, int]:
+    """Return those of the contents that are there, by their references."""
+    project_id = platform.project_id
+    known = known_contents.among((project_id, reference) for reference in references)
+    found = {reference: number for (_, reference), number in known.items() if number is not None}
+    if unknown := references - found.keys():
+        values = {"project": project_id, "references": list(unknown)}
+        with connection.cursor() as cursor:
+            fresh = dict(_ask(cursor, FIND_CONTENTS, values).fetchall())
+        if not connection.in_atomic_block:
+            known_contents.add({(project_id, name): number for name, number in fresh.items()})
+        found |= fresh
+    return found
+
+
+def _content_ids(references: set[str], platform: Platform) -> dict[str, int]:
+    """Return the contents by their references; new ones are kept undescribed."""
+    found = _stored_contents(references, platform)
+    if missing := sorted(references - found.keys()):
+        project_id = platform.project_id
+        Content.objects.bulk_create(
+            [Content(project_id=project_id, reference=reference) for reference in missing],
+            ignore_conflicts=True,
+        )
+        found |= _stored_contents(set(missing), platform)
+    return found
 
 
 def _one_each(beats: list[Beat], *, now: datetime) -> list[Beat]:
     """Return one beat for each viewing, its seconds cut to what the wall clock allows."""
     latest = now + timedelta(seconds=SLACK_SECONDS)
-    possible = [
-        beat
-        if beat.watched_seconds <= (most := int((latest - beat.started_at).total_seconds()))
-        else beat._replace(watched_seconds=max(0, most))
-        for beat in beats
-    ]
+    least = int((latest - max(beat.started_at for beat in beats)).total_seconds())
+    if max(beat.watched_seconds for beat in beats) > least:
+        beats = [_cut(beat, latest) for beat in beats]
     if len({beat.id for beat in beats}) == len(beats):
-        return possible
+        return beats
     viewings: dict[tuple[str, datetime, str], Beat] = {}
-    for beat in possible:
+    for beat in beats:
         key = (beat.user, beat.started_at, beat.id)
         other = viewings.get(key)
         viewings[key] = beat if other is None else _greatest(beat, other)
     return list(viewings.values())
+
+
+def _cut(beat: Beat, latest: datetime) -> Beat:
+    most = max(0, int((latest - beat.started_at).total_seconds()))
+    return beat if beat.watched_seconds <= most else beat._replace(watched_seconds=most)
 
 
 def _greatest(one: Beat, other: Beat) -> Beat:
@@ -245,24 +237,28 @@ def _array(values: Iterable[Any]) -> str:
 # and litter the catalog. They are empty after each transaction; within one, DELETE empties them.
 # Left to itself the server would plan MERGE anew each time: a plan for any start lists all months
 # and looks dear, though it leaves out all but the batch's own when it begins.
-STAGING = """
+STAGING = (
+    """
     CREATE TEMP TABLE IF NOT EXISTS ingest_beat (
-        place integer NOT NULL,
-        user_id bigint NOT NULL, account_platform_id integer NOT NULL,
+        place integer NOT NULL, public_id uuid NOT NULL,
         started_at timestamptz NOT NULL, id uuid NOT NULL,
         content_id integer NOT NULL, device_id integer NOT NULL,
         watched_seconds integer NOT NULL, position_seconds integer NOT NULL,
         has_ended boolean NOT NULL, country char(2) NOT NULL
-    ) ON COMMIT DELETE ROWS;
+    ) ON COMMIT DELETE ROWS
+    """,
+    """
     CREATE TEMP TABLE IF NOT EXISTS ingest_user (
-        user_id bigint NOT NULL, row tid NOT NULL, is_new boolean NOT NULL,
-        first_viewed_at timestamptz NOT NULL, first_content_id bigint NOT NULL,
-        last_viewed_at timestamptz NOT NULL, last_content_id bigint NOT NULL
-    ) ON COMMIT DELETE ROWS;
-    DELETE FROM ingest_beat;
-    DELETE FROM ingest_user;
-    SET LOCAL plan_cache_mode = force_generic_plan;
-"""
+        user_id bigint NOT NULL, public_id uuid NOT NULL, account_platform_id integer NOT NULL,
+        row tid NOT NULL, last_started_at timestamptz NOT NULL,
+        first_viewed_at timestamptz, first_content_id bigint,
+        last_viewed_at timestamptz, last_content_id bigint
+    ) ON COMMIT DELETE ROWS
+    """,
+    "DELETE FROM ingest_beat",
+    "DELETE FROM ingest_user",
+    "SET LOCAL plan_cache_mode = force_generic_plan",
+)
 
 COPY = "COPY ingest_beat FROM STDIN (FORMAT binary)"
 
@@ -272,8 +268,8 @@ COPY = "COPY ingest_beat FROM STDIN (FORMAT binary)"
 # two blanks, which char(2) takes for nothing: so all rows have one form.
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
-COPY_ROW = struct.Struct("!h ii iq ii iq i16s ii ii ii ii i? i2s")
-COPY_LENGTHS = (4, 8, 4, 8, 16, 4, 4, 4, 4, 1, 2)
+COPY_ROW = struct.Struct("!h ii i16s iq i16s ii ii ii ii i? i2s")
+COPY_LENGTHS = (4, 16, 8, 16, 4, 4, 4, 4, 1, 2)
 COPY_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -281,59 +277,70 @@ MICROSECOND = timedelta(microseconds=1)
 # which is the lock for whoever comes at the same time.
 LOCK_USERS = """
     INSERT INTO analytics_userviewing AS v (
-        user_id, project_id, views, viewing_seconds, media_viewed, first_content_id,
-        first_viewed_at, last_content_id, last_viewed_at, platform_ids
+        user_id, public_id, account_platform_id, project_id, views, viewing_seconds,
+        last_started_at, platform_ids, content_ids
     )
-    SELECT user_id, %(project)s::bigint, 0, 0, 0, 0, 'infinity', 0, '-infinity', '{}'
-    FROM unnest(%(users)s::bigint[]) AS user_id
-    ORDER BY user_id
+    SELECT id, public_id, platform_id, project_id, 0, 0, '-infinity', '{{}}', '{{}}'
+    FROM users_user
+    WHERE {}
+    ORDER BY id
     ON CONFLICT (user_id) DO UPDATE SET views = v.views WHERE false
-    RETURNING user_id
+"""
+OF_IDS = "id = ANY (%(users)s::bigint[])"
+NAMED = """
+    public_id = ANY (%(users)s::uuid[]) AND project_id = %(project)s::bigint
+    AND deleted_at IS NULL
 """
 
 # A batch takes the same locks in two steps, in half the time: rows that are there are locked by a
 # read, which notes what is needed of them and where they lie. While locked, they stay there.
 HOLD_USERS = """
     INSERT INTO ingest_user
-    SELECT user_id, ctid, views = 0,
+    SELECT user_id, public_id, account_platform_id, ctid, last_started_at,
            first_viewed_at, first_content_id, last_viewed_at, last_content_id
     FROM analytics_userviewing
-    WHERE user_id = ANY (%(users)s::bigint[])
+    WHERE public_id = ANY (%(users)s::uuid[]) AND project_id = %(project)s::bigint
     ORDER BY user_id
     FOR NO KEY UPDATE
 """
 
 # Whose row came meanwhile from another transaction is left out: to wait for it now, out of the
-# order of ids, could close a circle. Whoever waits here waits for others at this very step, who
-# come in the order of ids too.
+# order of ids, could close a circle. If that transaction is still under way, PostgreSQL waits all
+# the same, so the wait is cut short.
+WAIT_LITTLE, WAIT_AS_USUAL = "SET LOCAL lock_timeout = '20ms'", "SET LOCAL lock_timeout = DEFAULT"
 ADD_USERS = """
     WITH added AS (
         INSERT INTO analytics_userviewing (
-            user_id, project_id, views, viewing_seconds, media_viewed, first_content_id,
-            first_viewed_at, last_content_id, last_viewed_at, platform_ids
+            user_id, public_id, account_platform_id, project_id, views, viewing_seconds,
+            last_started_at, platform_ids, content_ids
         )
-        SELECT user_id, %(project)s::bigint, 0, 0, 0, 0, 'infinity', 0, '-infinity', '{}'
-        FROM unnest(%(users)s::bigint[]) AS user_id
-        WHERE user_id NOT IN (SELECT held.user_id FROM ingest_user AS held)
-        ORDER BY user_id
+        SELECT id, public_id, platform_id, project_id, 0, 0, '-infinity', '{}', '{}'
+        FROM users_user
+        WHERE public_id IN (
+                SELECT public_id FROM ingest_beat EXCEPT SELECT public_id FROM ingest_user
+            )
+            AND project_id = %(project)s::bigint AND deleted_at IS NULL
+        ORDER BY id
         ON CONFLICT (user_id) DO NOTHING
-        RETURNING user_id, ctid, first_viewed_at, first_content_id, last_viewed_at, last_content_id
+        RETURNING user_id, public_id, account_platform_id, ctid, last_started_at
     )
-    INSERT INTO ingest_user
-    SELECT user_id, ctid, true, first_viewed_at, first_content_id, last_viewed_at, last_content_id
-    FROM added
-    RETURNING user_id
+    INSERT INTO ingest_user SELECT * FROM added
 """
 
-# Who was deleted since the look-up has no row: one who has was not.
-LEAVE_OUT_DELETED = """
-    DELETE FROM ingest_beat AS b USING users_user AS u
-    WHERE u.id = ANY (%(users)s::bigint[]) AND u.deleted_at IS NOT NULL AND b.user_id = u.id
+# Who is not there, is deleted, or got a row meanwhile.
+FIND_MISSING = """
+    SELECT DISTINCT public_id::text FROM ingest_beat
+    WHERE public_id NOT IN (SELECT held.public_id FROM ingest_user AS held)
 """
 
-# Nobody keeps an empty row.
-RELEASE_USERS = """
-    DELETE FROM analytics_userviewing WHERE user_id = ANY (%(users)s::bigint[]) AND views = 0
+# Who got a row here may have been deleted, or moved, while another transaction was waited for;
+# whoever had one is told of by that row.
+IS_OUTDATED = """
+    SELECT EXISTS (
+        SELECT FROM ingest_user AS held JOIN users_user AS u ON u.id = held.user_id
+        WHERE held.last_started_at = '-infinity'
+          AND (u.deleted_at IS NOT NULL OR u.platform_id <> held.account_platform_id)
+    )
 """
 
 # The users are locked: what is not there when this begins does not come meanwhile.
@@ -353,8 +360,8 @@ RELEASE_USERS = """
 # are the contents viewed first and last. A viewing that becomes a view was led there by its new
 # beat: the platform is the batch's.
 #
-# media: a user's contents are sorted. One more is put into its place, which is what mostly
-# happens.
+# summed: by the place where the row lies. A user's contents are sorted; one more is put into its
+# place, which is what mostly happens.
 #
 # candidate: first views of a month, perhaps. A view after all others of the user is the first of
 # its month or changes nothing: the stored month is looked up only where it may come late. (Within
@@ -367,7 +374,7 @@ MERGE = """
         WHERE id = %(project)s::bigint
     ),
     change AS MATERIALIZED (
-        SELECT b.user_id, b.started_at, b.id, b.place, b.account_platform_id,
+        SELECT h.user_id, h.row AS user_row, b.started_at, b.id, b.place, h.account_platform_id,
                n.platform_id, n.content_id, n.device_id, n.country, n.watched_seconds,
                greatest(b.position_seconds, v.position_seconds) AS position_seconds,
                b.has_ended OR coalesce(v.has_ended, false) AS has_ended,
@@ -383,11 +390,12 @@ MERGE = """
                v.tableoid AS old_part, v.ctid AS old_row,
                h.first_viewed_at, h.first_content_id, h.last_viewed_at, h.last_content_id
         FROM (SELECT *, country::text AS sent_country FROM ingest_beat) AS b
-        JOIN ingest_user AS h ON h.user_id = b.user_id
+        JOIN ingest_user AS h USING (public_id)
         CROSS JOIN project AS p
         JOIN analytics_device AS d ON d.id = b.device_id
         LEFT JOIN analytics_viewing AS v
-            ON v.user_id = b.user_id AND v.started_at = b.started_at AND v.id = b.id
+            ON v.user_id = h.user_id AND v.id = b.id
+            AND v.started_at = CASE WHEN b.started_at <= h.last_started_at THEN b.started_at END
             AND v.started_at >= %(first)s::timestamptz
         LEFT JOIN analytics_device AS od ON od.id = v.device_id
         CROSS JOIN LATERAL (
@@ -435,7 +443,7 @@ MERGE = """
             country = c.country, watched_seconds = c.watched_seconds,
             position_seconds = c.position_seconds, has_ended = c.has_ended
         FROM change AS c
-        WHERE v.tableoid = c.old_part AND v.ctid = c.old_row
+        WHERE c.old_row IS NOT NULL AND v.tableoid = c.old_part AND v.ctid = c.old_row
           AND v.started_at = c.started_at AND v.started_at >= %(first)s::timestamptz
     ),
     rebuilt AS MATERIALIZED (
@@ -450,68 +458,53 @@ MERGE = """
               )
     ),
     added AS MATERIALIZED (
-        SELECT * FROM change WHERE is_view AND user_id NOT IN (SELECT user_id FROM rebuilt)
+        SELECT *, is_view AND NOT was_view AS is_new_view FROM change
+        WHERE (is_view OR old_row IS NULL) AND user_id NOT IN (SELECT user_id FROM rebuilt)
     ),
     gained AS MATERIALIZED (
-        SELECT user_id, count(*) FILTER (WHERE NOT was_view) AS views,
-               sum(watched_seconds - CASE WHEN was_view THEN old_watched_seconds ELSE 0 END)
-                   AS seconds,
-               min(started_at) FILTER (WHERE NOT was_view) AS first_at,
-               max(started_at) FILTER (WHERE NOT was_view) AS last_at,
-               min(place::bigint << 32 | content_id) FILTER (WHERE NOT was_view)
+        SELECT user_row, count(*) FILTER (WHERE is_new_view) AS views,
+               sum(CASE WHEN was_view THEN watched_seconds - old_watched_seconds
+                        WHEN is_view THEN watched_seconds ELSE 0 END) AS seconds,
+               max(started_at) AS last_started_at,
+               min(started_at) FILTER (WHERE is_new_view) AS first_at,
+               max(started_at) FILTER (WHERE is_new_view) AS last_at,
+               min(place::bigint << 32 | content_id) FILTER (WHERE is_new_view)
                    & 4294967295 AS first_content_id,
-               max(place::bigint << 32 | content_id) FILTER (WHERE NOT was_view)
+               max(place::bigint << 32 | content_id) FILTER (WHERE is_new_view)
                    & 4294967295 AS last_content_id,
-               array_agg(content_id) FILTER (WHERE NOT was_view) AS content_ids
-        FROM added GROUP BY user_id
+               array_agg(content_id) FILTER (WHERE is_new_view) AS content_ids
+        FROM added GROUP BY user_row
     ),
-    first_media AS (
-        INSERT INTO analytics_usermedia AS m (user_id, project_id, content_ids)
-        SELECT user_id, %(project)s::bigint,
-               ARRAY(SELECT DISTINCT id FROM unnest(content_ids) AS id ORDER BY id)
-        FROM gained JOIN ingest_user AS held USING (user_id)
-        WHERE is_new
-        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
-    ),
-    more_media AS (
-        UPDATE analytics_usermedia AS m SET content_ids = CASE
-            WHEN g.views = 1 THEN
-                m.content_ids[:width_bucket(g.content_ids[1], m.content_ids)]
-                || g.content_ids
-                || m.content_ids[width_bucket(g.content_ids[1], m.content_ids) + 1:]
-            ELSE ARRAY(
-                SELECT DISTINCT id FROM unnest(m.content_ids || g.content_ids) AS id ORDER BY id
-            )
-        END
-        FROM gained AS g
-        WHERE m.user_id = g.user_id AND CASE g.views
-                WHEN 0 THEN false
-                WHEN 1 THEN m.content_ids[width_bucket(g.content_ids[1], m.content_ids)]
-                    IS DISTINCT FROM g.content_ids[1]
-                ELSE NOT m.content_ids @> g.content_ids
-            END
-        RETURNING m.user_id, cardinality(m.content_ids) AS media_viewed
-    ),
-    media AS (SELECT * FROM first_media UNION ALL SELECT * FROM more_media),
     summed AS (
         UPDATE analytics_userviewing AS u SET
             views = u.views + g.views,
             viewing_seconds = u.viewing_seconds + g.seconds,
-            media_viewed = coalesce(m.media_viewed, u.media_viewed),
-            first_content_id = CASE WHEN g.first_at < u.first_viewed_at
+            last_started_at = greatest(u.last_started_at, g.last_started_at),
+            first_content_id = CASE WHEN u.views = 0 OR g.first_at < u.first_viewed_at
                 THEN g.first_content_id ELSE u.first_content_id END,
             first_viewed_at = least(u.first_viewed_at, g.first_at),
-            last_content_id = CASE WHEN g.last_at > u.last_viewed_at
+            last_content_id = CASE WHEN u.views = 0 OR g.last_at > u.last_viewed_at
                 THEN g.last_content_id ELSE u.last_content_id END,
             last_viewed_at = greatest(u.last_viewed_at, g.last_at),
             platform_ids = CASE WHEN g.views = 0 OR %(platform)s::bigint = ANY (u.platform_ids)
                 THEN u.platform_ids
                 ELSE ARRAY(SELECT id FROM unnest(u.platform_ids || %(platform)s::bigint) AS id
-                           ORDER BY id) END
+                           ORDER BY id) END,
+            content_ids = CASE
+                WHEN g.views = 0 THEN u.content_ids
+                WHEN g.views > 1 THEN ARRAY(
+                    SELECT DISTINCT id FROM unnest(u.content_ids || g.content_ids) AS id
+                    ORDER BY id
+                )
+                WHEN u.content_ids[width_bucket(g.content_ids[1], u.content_ids)]
+                    = g.content_ids[1] THEN u.content_ids
+                ELSE
+                    u.content_ids[:width_bucket(g.content_ids[1], u.content_ids)]
+                    || g.content_ids
+                    || u.content_ids[width_bucket(g.content_ids[1], u.content_ids) + 1:]
+            END
         FROM gained AS g
-        JOIN ingest_user AS held ON held.user_id = g.user_id
-        LEFT JOIN media AS m ON m.user_id = g.user_id
-        WHERE u.ctid = held.row
+        WHERE u.ctid = g.user_row
     ),
     candidate AS (
         SELECT user_id, month, account_platform_id, bool_or(is_late) AS is_late,
@@ -525,8 +518,8 @@ MERGE = """
         CROSS JOIN LATERAL (
             SELECT started_at < last_viewed_at OR last_day >= month - 1 AS is_late
         ) AS l
-        WHERE NOT was_view
-          AND (started_at < last_viewed_at
+        WHERE is_new_view
+          AND (last_viewed_at IS NULL OR started_at < last_viewed_at
                OR date_trunc('month', last_day::timestamp)::date <> month)
         GROUP BY user_id, month, account_platform_id
     ),
@@ -566,9 +559,6 @@ MERGE = """
     GROUP BY 2, 3
     UNION ALL
     SELECT 'rebuilt', user_id, NULL, 0, 0 FROM rebuilt
-    UNION ALL
-    SELECT 'empty', user_id, NULL, 0, 0 FROM ingest_user
-    WHERE is_new AND user_id NOT IN (SELECT user_id FROM gained)
 """
 
 ADD_TO_VIEWER_DAYS = """
@@ -599,105 +589,167 @@ ADD_TO_VIEWING_DAYS = """
 """
 
 
-class RowCameMeanwhileError(Exception):
-    """A user of the batch got a row from another transaction between the two steps of the lock."""
+class ChangedMeanwhileError(Exception):
+    """A user of the batch got a row, moved or left between the two steps of the lock."""
 
 
-def store(batch: Batch) -> None:
-    """Store the batch with all that follows from it, or nothing; a repeat changes nothing."""
-    try:
-        _store(batch, in_one_step=False)
-    except RowCameMeanwhileError:
-        # The locks are given back: all of them are taken anew, in order.
-        _store(batch, in_one_step=True)
+def store(batch: Batch) -> set[str]:
+    """
+    Store the batch with all that follows from it, or nothing; a repeat changes nothing.
+
+    Beats of deleted users are left out.
+
+    :return: the users who were never known, whose beats were left out too.
+    """
+    if not batch.beats:
+        return batch.strangers
+    attempts = 0
+    while True:
+        try:
+            return batch.strangers | _store(batch, in_one_step=attempts > 0)
+        except ChangedMeanwhileError:
+            # The locks are given back: all of them are taken anew, in order.
+            attempts += 1
+            if attempts == MOST_ATTEMPTS:
+                raise
 
 
 @transaction.atomic
-def _store(batch: Batch, *, in_one_step: bool) -> None:
+def _store(batch: Batch, *, in_one_step: bool) -> set[str]:
     with connection.cursor() as cursor:
-        _stage(cursor, batch, in_one_step=in_one_step)
+        absent = _stage(cursor, batch, in_one_step=in_one_step)
         _merge(cursor, batch)
+    return _strangers(absent, batch.platform)
 
 
-def lock_users(cursor: CursorWrapper, user_ids: Iterable[int], *, project_id: int) -> list[int]:
+def lock_users(cursor: CursorWrapper, user_ids: Iterable[int]) -> None:
     """
     Keep others from changing what these users have watched, until the transaction ends.
 
-    :return: those without a view so far: their rows are empty, and to be filled or removed.
+    The rows of those without a viewing so far are empty, and to be filled or removed.
     """
-    values = {"users": _array(sorted(user_ids)), "project": project_id}
-    return [user_id for (user_id,) in _ask(cursor, LOCK_USERS, values).fetchall()]
+    _ask(cursor, LOCK_USERS.format(OF_IDS), {"users": _array(user_ids)})
 
 
-def _stage(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> None:
+def _stage(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> set[str]:
     """
-    Lock the users, note what they have seen so far, and put the beats of all but deleted ones.
+    Lock the users, note what they have seen so far, and put the beats.
 
-    :raises RowCameMeanwhileError: if the locks have to be taken in one step.
+    :return: the users who are not there.
+    :raises ChangedMeanwhileError: if the locks have to be taken in one step.
     """
-    project_id = batch.platform.project_id
-    user_ids = sorted({row.user_id for row in batch.rows})
-    values = {"users": _array(user_ids), "project": project_id}
-    cursor.execute(STAGING)
-    new = lock_users(cursor, user_ids, project_id=project_id) if in_one_step else []
+    users = {beat.user for beat in batch.beats}
+    values = {"users": _array(users), "project": batch.platform.project_id}
+    if in_one_step:
+        _ask(cursor, LOCK_USERS.format(NAMED), values)
     with _pipeline(cursor):
+        for statement in STAGING:
+            _ask(cursor, statement)
         held = _ask(cursor, HOLD_USERS, values)
-        rows = _packed(batch.rows)
-    if missing := len(user_ids) - held.rowcount:
-        new = [user_id for (user_id,) in _ask(cursor, ADD_USERS, values).fetchall()]
-        if len(new) < missing:
-            raise RowCameMeanwhileError
+        # This while the server looks.
+        rows = _packed(batch)
     with connection.wrap_database_errors, cursor.cursor.copy(COPY) as copy:
         copy.write(rows)
-    if new:
-        _ask(cursor, LEAVE_OUT_DELETED, {"users": _array(new)})
+    missing = len(users) - held.rowcount
+    if not missing and not in_one_step:
+        return set()
+    if not in_one_step:
+        missing -= _add_users(cursor, values)
+    ((is_outdated,),) = _ask(cursor, IS_OUTDATED).fetchall()
+    if is_outdated:
+        raise ChangedMeanwhileError
+    return _absent(cursor, batch.platform) if missing else set()
 
 
-def _packed(rows: Sequence[Row]) -> bytes:
-    """Return rows as COPY reads them, each with its place among them; column by column."""
-    users, accounts, starts, ids, *numbers, countries = zip(*rows, strict=True)
+def _add_users(cursor: CursorWrapper, values: Mapping[str, Any]) -> int:
+    """
+    Give a row to each user who has none; return how many there were.
+
+    :raises ChangedMeanwhileError: if another transaction is doing so.
+    """
+    try:
+        with _pipeline(cursor):
+            _ask(cursor, WAIT_LITTLE)
+            added = _ask(cursor, ADD_USERS, values)
+            _ask(cursor, WAIT_AS_USUAL)
+    except OperationalError as error:
+        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise ChangedMeanwhileError from error
+        raise
+    return added.rowcount
+
+
+def _absent(cursor: CursorWrapper, platform: Platform) -> set[str]:
+    """
+    Return whoever has no row although the beats name them.
+
+    :raises ChangedMeanwhileError: if one of them should have.
+    """
+    absent = {user for (user,) in _ask(cursor, FIND_MISSING).fetchall()}
+    if not all(_found(absent, platform).values()):
+        raise ChangedMeanwhileError
+    return absent
+
+
+def _packed(batch: Batch) -> bytes:
+    """Return the beats as COPY reads them, in the order of users, starts and ids."""
+    beats = sorted(_one_each(batch.beats, now=batch.now), key=itemgetter(1, 3, 0))
     columns = (
-        range(len(rows)),
-        users,
-        accounts,
-        [(start - COPY_EPOCH) // MICROSECOND for start in starts],
-        [bytes.fromhex(number.replace("-", "")) for number in ids],
-        *numbers,
-        [country.ljust(2).encode() for country in countries],
+        range(len(beats)),
+        [_uuid_bytes(beat.user) for beat in beats],
+        [(beat.started_at - COPY_EPOCH) // MICROSECOND for beat in beats],
+        [_uuid_bytes(beat.id) for beat in beats],
+        [batch.contents[beat.content] for beat in beats],
+        [batch.devices[beat.user_agent] for beat in beats],
+        [beat.watched_seconds for beat in beats],
+        [beat.position_seconds for beat in beats],
+        [beat.has_ended for beat in beats],
+        [beat.country.ljust(2).encode() for beat in beats],
     )
     lengths = map(repeat, COPY_LENGTHS)
     fields = chain.from_iterable(zip(lengths, columns, strict=True))
     return b"".join([COPY_HEAD, *map(COPY_ROW.pack, repeat(len(columns)), *fields), COPY_END])
 
 
+def _uuid_bytes(text: str) -> bytes:
+    return bytes.fromhex(text.replace("-", ""))
+
+
+@cache
+def _merge_statement(months: frozenset[Month]) -> str:
+    """Return MERGE for viewings of these months; of one month it needs to know no other."""
+    if len(months) > 1:
+        return MERGE
+    return MERGE.replace("analytics_viewing", partition_name(next(iter(months))))
+
+
 def _merge(cursor: CursorWrapper, batch: Batch) -> None:
     values = {
         "project": batch.platform.project_id,
         "platform": batch.platform.pk,
-        "first": batch.first_start,
+        "first": min(beat.started_at for beat in batch.beats),
     }
     rebuilt: list[int] = []
-    empty: list[int] = []
     viewers: Counter[tuple[int, date]] = Counter()
     views: list[tuple[Any, ...]] = []
-    for kind, number, day, count, seconds in _ask(cursor, MERGE, values).fetchall():
+    merge = _merge_statement(frozenset(batch.months))
+    for kind, number, day, count, seconds in _ask(cursor, merge, values).fetchall():
         if kind == "views" and (count or seconds):
             views.append((number, day, count, seconds))
         elif kind == "viewers":
             viewers[number, day] += count
         elif kind == "rebuilt":
             rebuilt.append(number)
-        elif kind == "empty":
-            empty.append(number)
     if rebuilt:
         viewers.update(rebuild_users(cursor, rebuilt))
-    if empty:
-        _ask(cursor, RELEASE_USERS, {"users": _array(empty)})
     moved = [(*key, count) for key, count in viewers.items() if count]
-    if moved:
-        _ask(cursor, ADD_TO_VIEWER_DAYS, values | _columns("platforms days viewers", moved))
-    if views:
-        _ask(cursor, ADD_TO_VIEWING_DAYS, values | _columns("platforms days views seconds", views))
+    with _pipeline(cursor):
+        if moved:
+            days = _columns("platforms days viewers", moved)
+            _ask(cursor, ADD_TO_VIEWER_DAYS, values | days)
+        if views:
+            days = _columns("platforms days views seconds", views)
+            _ask(cursor, ADD_TO_VIEWING_DAYS, values | days)
 
 
 def _columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, str]:

@@ -9,8 +9,9 @@ and have no foreign keys of their own, so that they can be distributed (architec
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
-from django.db.models import Case, DecimalField, F, Q, Value, When
+from django.db.models import Case, DecimalField, F, Func, Q, Value, When
 from django.db.models.functions import Cast, Coalesce, NullIf, Round
 from django.utils.translation import gettext_lazy as _
 
@@ -158,41 +159,59 @@ class Viewing(models.Model):
 
 
 class UserViewing(models.Model):
-    """What one user has watched so far: the sums of the user's views."""
+    """
+    What one user has watched so far: the sums of the user's views, for whoever has a viewing.
+
+    One row holds all that a batch of viewings needs of a user, so that it finds and writes one
+    page for each; the order of the columns is that of the migration, which says why.
+    """
 
     # Relations for the ORM's joins; the database holds plain numbers.
     user = models.OneToOneField(
         User, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="viewing"
     )
+    # The user's own, which never change.
+    public_id = models.UUIDField()
+    account_platform_id = models.BigIntegerField()
     project_id = models.BigIntegerField()
-    views = models.IntegerField()
-    viewing_seconds = models.BigIntegerField()
-    media_viewed = models.IntegerField()
     first_content = models.ForeignKey(
-        Content, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+        Content,
+        models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        null=True,
     )
-    first_viewed_at = models.DateTimeField()
+    first_viewed_at = models.DateTimeField(null=True)
+    views = models.IntegerField()
+    media_viewed = models.GeneratedField(
+        expression=Func(F("content_ids"), function="cardinality"),
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
+    viewing_seconds = models.BigIntegerField()
     last_content = models.ForeignKey(
-        Content, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+        Content,
+        models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        null=True,
     )
-    last_viewed_at = models.DateTimeField()
+    last_viewed_at = models.DateTimeField(null=True)
+    # When the latest viewing began, be it a view or not: what begins later was never reported.
+    last_started_at = models.DateTimeField()
     # Ids of the platforms that the user has watched on, ascending.
     platform_ids = ArrayField(models.BigIntegerField())
+    # The distinct contents viewed, ascending; in four bytes each, as viewings hold them.
+    content_ids = ArrayField(models.IntegerField())
+
+    class Meta:
+        # One page for each look-up, where a B-tree reads three.
+        indexes = (HashIndex(fields=["public_id"], name="user_viewing_by_public_id"),)
 
     def __str__(self) -> str:
         return f"{self.views} views"
-
-
-class UserMedia(models.Model):
-    """The distinct contents that one user has viewed; apart, so that sums stay small rows."""
-
-    user_id = models.BigIntegerField(primary_key=True)
-    project_id = models.BigIntegerField()
-    # Ascending and distinct; in four bytes each, as viewings hold them.
-    content_ids = ArrayField(models.IntegerField())
-
-    def __str__(self) -> str:
-        return f"{len(self.content_ids)} contents"
 
 
 class ViewerMonth(models.Model):

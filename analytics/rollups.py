@@ -16,49 +16,43 @@ from psycopg import sql
 
 from backoffice.core.derived import DerivedTable
 
-# The views: viewings long enough, and not by a bot. %(projects)s is an array of project ids, or
-# NULL for all, and so is %(users)s of user ids. `local_start` is the start on the project's own
-# clock.
-VIEWS = """
+# Of them, views are those long enough, and not by a bot. %(projects)s is an array of project ids,
+# or NULL for all, and so is %(users)s of user ids. `local_start` is the start on the project's
+# own clock.
+VIEWINGS = """
     SELECT v.user_id, v.started_at, v.id, v.project_id, v.platform_id, v.content_id,
-           v.watched_seconds, v.started_at AT TIME ZONE p.time_zone AS local_start
+           v.watched_seconds, v.started_at AT TIME ZONE p.time_zone AS local_start,
+           v.watched_seconds >= p.minimum_view_seconds AND d.hardware_type <> 'bot' AS is_view
     FROM analytics_viewing AS v
     JOIN projects_project AS p ON p.id = v.project_id
     JOIN analytics_device AS d ON d.id = v.device_id
-    WHERE v.watched_seconds >= p.minimum_view_seconds AND d.hardware_type <> 'bot'
-      AND (%(projects)s::bigint[] IS NULL OR v.project_id = ANY (%(projects)s::bigint[]))
+    WHERE (%(projects)s::bigint[] IS NULL OR v.project_id = ANY (%(projects)s::bigint[]))
       AND (%(users)s::bigint[] IS NULL OR v.user_id = ANY (%(users)s::bigint[]))
 """
+VIEWS = f"SELECT * FROM ({VIEWINGS}) AS viewings WHERE is_view"
 
 # Of deleted users nothing is kept by person, though their viewings may still wait to be folded.
-IS_PRESENT = """
-    NOT EXISTS (SELECT FROM users_user WHERE id = user_id AND deleted_at IS NOT NULL)
-"""
-
 # The contents are collected in the order of viewing: the first and the last are its ends.
 USER_VIEWING = f"""
-    SELECT user_id, project_id, views, viewing_seconds, media_viewed,
+    SELECT user_id, u.public_id, u.platform_id AS account_platform_id, sums.project_id,
+           last_started_at, views, viewing_seconds, content_ids,
            contents[1]::bigint AS first_content_id, first_viewed_at,
            contents[views]::bigint AS last_content_id, last_viewed_at, platform_ids
     FROM (
-        SELECT user_id, min(project_id) AS project_id, count(*)::int AS views,
-               sum(watched_seconds) AS viewing_seconds,
-               count(DISTINCT content_id)::int AS media_viewed,
-               array_agg(content_id ORDER BY started_at, id) AS contents,
-               min(started_at) AS first_viewed_at, max(started_at) AS last_viewed_at,
-               array_agg(DISTINCT platform_id)::bigint[] AS platform_ids
-        FROM ({VIEWS}) AS views
+        SELECT user_id, min(project_id) AS project_id, max(started_at) AS last_started_at,
+               (count(*) FILTER (WHERE is_view))::int AS views,
+               coalesce(sum(watched_seconds) FILTER (WHERE is_view), 0) AS viewing_seconds,
+               coalesce(array_agg(DISTINCT content_id) FILTER (WHERE is_view), '{{}}')
+                   AS content_ids,
+               array_agg(content_id ORDER BY started_at, id) FILTER (WHERE is_view) AS contents,
+               min(started_at) FILTER (WHERE is_view) AS first_viewed_at,
+               max(started_at) FILTER (WHERE is_view) AS last_viewed_at,
+               coalesce(array_agg(DISTINCT platform_id) FILTER (WHERE is_view), '{{}}')::bigint[]
+                   AS platform_ids
+        FROM ({VIEWINGS}) AS viewings
         GROUP BY user_id
-    ) AS users
-    WHERE {IS_PRESENT}
-"""
-
-USER_MEDIA = f"""
-    SELECT user_id, min(project_id) AS project_id,
-           array_agg(DISTINCT content_id) AS content_ids
-    FROM ({VIEWS}) AS views
-    GROUP BY user_id
-    HAVING {IS_PRESENT}
+    ) AS sums
+    JOIN users_user AS u ON u.id = user_id AND u.deleted_at IS NULL
 """
 
 # Month after month, each in the order of users: both indexes grow in pages that are at hand.
@@ -115,30 +109,25 @@ USER_VIEWING_TABLE = DerivedTable(
     table="analytics_userviewing",
     key=("user_id",),
     values=(
+        "public_id",
+        "account_platform_id",
         "project_id",
+        "last_started_at",
         "views",
         "viewing_seconds",
-        "media_viewed",
         "first_content_id",
         "first_viewed_at",
         "last_content_id",
         "last_viewed_at",
         "platform_ids",
+        "content_ids",
     ),
     expected=USER_VIEWING,
-)
-USER_MEDIA_TABLE = DerivedTable(
-    name="user media",
-    table="analytics_usermedia",
-    key=("user_id",),
-    values=("project_id", "content_ids"),
-    expected=USER_MEDIA,
 )
 
 # The order matters: the days of viewers are counted from their months.
 ROLLUPS = (
     USER_VIEWING_TABLE,
-    USER_MEDIA_TABLE,
     DerivedTable(
         name="viewer months",
         table="analytics_viewermonth",
@@ -201,6 +190,8 @@ def rebuild_rollups(project_ids: Sequence[int] | None = None) -> None:
             rollup.fill(cursor, values)
 
 
+FORGET_SUMS = "DELETE FROM analytics_userviewing WHERE user_id = ANY (%(users)s::bigint[])"
+
 # Months taken away and put back, each as the number of first views by platform and local day.
 FORGET_MONTHS = """
     WITH months AS (
@@ -234,14 +225,8 @@ def rebuild_users(cursor: CursorWrapper, user_ids: Sequence[int]) -> Counter[tup
     """
     values = {"projects": None, "users": list(user_ids)}
     changes: Counter[tuple[int, date]] = Counter()
-    for table in (USER_VIEWING_TABLE, USER_MEDIA_TABLE):
-        cursor.execute(
-            sql.SQL("DELETE FROM {} WHERE user_id = ANY (%(users)s::bigint[])").format(
-                sql.Identifier(table.table)
-            ),
-            values,
-        )
-        table.fill(cursor, values)
+    cursor.execute(FORGET_SUMS, values)
+    USER_VIEWING_TABLE.fill(cursor, values)
     cursor.execute(FORGET_MONTHS + COUNT_MONTHS, values)
     for platform_id, day, count in cursor.fetchall():
         changes[platform_id, day] -= count

@@ -39,7 +39,7 @@ LOCKED = """
     LOCK TABLE users_user, users_registrationday,
         subscriptions_subscription, subscriptions_freecopy,
         subscriptions_accessspan, subscriptions_spanday,
-        analytics_userviewing, analytics_usermedia, analytics_viewing,
+        analytics_userviewing, analytics_viewing,
         analytics_viewermonth, analytics_viewerday, analytics_viewingday
     IN SHARE ROW EXCLUSIVE MODE
 """

@@ -164,11 +164,8 @@ def merges(service: Service, count: int) -> None:
     began = time.perf_counter()
     for first in range(0, count, BATCH):
         beats = [random_beat(service, chance) for _ in range(min(BATCH, count - first))]
-        batch, _unknown = prepare(
-            beats, platform=chance.choice(service.platforms), now=service.now
-        )
-        if batch is not None:
-            store(batch)
+        batch = prepare(beats, platform=chance.choice(service.platforms), now=service.now)
+        store(batch)
     seconds = time.perf_counter() - began
     print(f"  {count:,} reports merged in {seconds:.0f} s ({count / seconds:,.0f} a second)")
     check_figures()
@@ -365,18 +362,20 @@ LONGEST_SECONDS = 60
 
 def dashboard_meanwhile(report: Report) -> None:
     """Time the Users page idle and while new viewings come in."""
+    from django.utils import timezone
+
     from bench.dashboard import SHORT_DAYS, over_http
     from bench.harness import largest_project
-    from bench.ingest import body_of, world_of
+    from bench.ingest import body_of, usual_world
 
-    world = world_of(largest_project())
+    world, now = usual_world(largest_project()), timezone.now()
     key = new_key(world.platform)
     bodies = [body_of(world.beats(BATCH)) for _ in range(LONGEST_SECONDS * MEANWHILE // BATCH)]
     with site() as web:
-        idle = over_http(web, world.platform.project, world.now, SHORT_DAYS)
+        idle = over_http(web, world.platform.project, now, SHORT_DAYS)
         with sending(web.port, key, iter(bodies)) as sent:
             began = time.perf_counter()
-            busy = over_http(web, world.platform.project, world.now, SHORT_DAYS)
+            busy = over_http(web, world.platform.project, now, SHORT_DAYS)
             rate = sent() * BATCH / (time.perf_counter() - began)
     report.fact("dashboard, idle, p95", idle.p95, "ms", note=f"p50 {idle.median:.0f}, {load()}")
     report.at_least("viewings that came in meanwhile", rate, 0.9 * MEANWHILE, "a second")

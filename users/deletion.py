@@ -20,7 +20,7 @@ from procrastinate.contrib.django import app
 
 from analytics.anonymising import fold_viewings, forget_viewer, viewings_of
 from analytics.ingest import lock_users
-from analytics.models import UserMedia, UserViewing
+from analytics.models import UserViewing
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from backoffice.core.instants import to_second
@@ -92,7 +92,7 @@ class Preview:
 
 CONTENTS_OF = """
     SELECT count(DISTINCT content_id)
-    FROM analytics_usermedia, unnest(content_ids) AS content_id
+    FROM analytics_userviewing, unnest(content_ids) AS content_id
     WHERE user_id = ANY (%(users)s::bigint[])
 """
 
@@ -264,7 +264,7 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
     forget_impersonations([user_id])
     with connection.cursor() as cursor:
         # From here on, no batch of viewings that was under way brings anything back.
-        lock_users(cursor, [user_id], project_id=user.project_id)
+        lock_users(cursor, [user_id])
         gone = _sums_of(user_id, payments=kept.subscriptions + kept.purchases)
         if viewings_of([user_id], most=INLINE_VIEWINGS + 1) <= INLINE_VIEWINGS:
             fold_viewings(user_id, project_id=user.project_id, chunk=INLINE_VIEWINGS)
@@ -297,10 +297,9 @@ def erase(*, user_id: int, charges: Charges, actor: Actor, now: datetime) -> Gon
 
 
 def _sums_of(user_id: int, *, payments: int) -> Gone:
-    sums = UserViewing.objects.filter(user_id=user_id).values_list("views", "viewing_seconds")
-    views, seconds = sums.first() or (0, 0)
-    media = UserMedia.objects.filter(user_id=user_id).values_list("content_ids", flat=True)
-    return Gone(views, seconds, list(media.first() or ()), payments)
+    sums = UserViewing.objects.filter(user_id=user_id)
+    found = sums.values_list("views", "viewing_seconds", "content_ids").first()
+    return Gone(*(found or (0, 0, [])), payments)
 
 
 # --- The act, from its preview to its receipt ----------------------------------------------

@@ -45,7 +45,6 @@ FILLED = (
     "subscriptions_spanday",
     "analytics_content",
     "analytics_userviewing",
-    "analytics_usermedia",
     "analytics_viewermonth",
     "analytics_viewerday",
     "analytics_viewingday",

@@ -21,12 +21,12 @@ from django.db import DatabaseError, connection, connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.actions import move_viewers
 from analytics.checks import checks
 from analytics.ingest import Beat, lock_users, prepare, store
 from analytics.known import forget_all
 from analytics.models import (
     Content,
-    UserMedia,
     UserViewing,
     ViewerDay,
     ViewerMonth,
@@ -67,10 +67,7 @@ def beat(user, number=1, **changes):
 
 
 def send(platform, *beats, now=NOW):
-    batch, unknown = prepare(beats, platform=platform, now=now)
-    assert not unknown
-    if batch is not None:
-        store(batch)
+    assert not store(prepare(beats, platform=platform, now=now))
     assert wrong() == {}
 
 
@@ -119,7 +116,8 @@ def test_the_first_view_is_counted_everywhere(web, ada):
     assert (viewing.first_content, viewing.last_content) == (film, film)
     assert viewing.first_viewed_at == viewing.last_viewed_at == START
     assert viewing.platform_ids == [web.pk]
-    assert UserMedia.objects.get().content_ids == [film.pk]
+    assert viewing.content_ids == [film.pk]
+    assert (viewing.public_id, viewing.account_platform_id) == (ada.public_id, web.pk)
     month = ViewerMonth.objects.get()
     assert (month.month, month.account_platform_id) == (date(2026, 3, 1), web.pk)
     assert ViewerDay.objects.get().first_viewers == 1
@@ -153,10 +151,31 @@ def test_beats_of_one_viewing_in_one_batch_are_one(web, ada):
 def test_short_is_no_view_until_it_is_long_enough(web, ada):
     send(web, beat(ada, watched_seconds=4))
     assert Viewing.objects.count() == 1
-    assert not UserViewing.objects.exists()
+    seen = UserViewing.objects.get()
+    assert (seen.views, seen.viewing_seconds, seen.media_viewed) == (0, 0, 0)
+    assert (seen.first_viewed_at, seen.last_viewed_at, seen.last_started_at) == (None, None, START)
 
     send(web, beat(ada, watched_seconds=5))
     assert UserViewing.objects.get().views == 1
+
+
+def test_what_began_after_all_else_is_new_and_what_did_not_may_be_known(web, ada):
+    before, after = START - timedelta(hours=1), START + timedelta(hours=1)
+    send(web, beat(ada, watched_seconds=4))
+    send(web, beat(ada, 2, started_at=after, watched_seconds=4))
+    send(web, beat(ada, 3, started_at=before))
+
+    send(
+        web,
+        *(
+            beat(ada, n, started_at=at, watched_seconds=90)
+            for n, at in ((1, START), (2, after), (3, before), (4, after))
+        ),
+    )
+
+    assert Viewing.objects.count() == 4
+    seen = UserViewing.objects.get()
+    assert (seen.views, seen.viewing_seconds, seen.last_started_at) == (4, 360, after)
 
 
 def test_a_bot_never_makes_a_view_and_takes_one_back(web, ada):
@@ -167,8 +186,13 @@ def test_a_bot_never_makes_a_view_and_takes_one_back(web, ada):
     assert (viewing.views, viewing.viewing_seconds, viewing.media_viewed) == (1, 60, 1)
 
     send(web, beat(ada, 2, watched_seconds=61, user_agent=BOT))
-    assert not UserViewing.objects.exists()
-    assert not UserMedia.objects.exists()
+    viewing = UserViewing.objects.get()
+    assert (viewing.views, viewing.viewing_seconds, viewing.content_ids) == (0, 0, [])
+    assert (viewing.first_viewed_at, viewing.first_content, viewing.platform_ids) == (
+        None,
+        None,
+        [],
+    )
     assert not ViewerMonth.objects.exists()
     assert sum(ViewerDay.objects.values_list("first_viewers", flat=True)) == 0
     assert sum(ViewingDay.objects.values_list("views", flat=True)) == 0
@@ -233,8 +257,8 @@ def test_the_greatest_beat_takes_its_view_to_its_platform(web, ada):
     assert days == {web.pk: 0, tv.pk: 61}
 
 
-def test_who_is_deleted_between_look_up_and_store_is_left_out(web, ada):
-    batch, _ = prepare([beat(ada)], platform=web, now=NOW)
+def test_who_is_deleted_before_the_first_view_is_stored_is_left_out(web, ada):
+    batch = prepare([beat(ada)], platform=web, now=NOW)
     type(ada).objects.filter(pk=ada.pk).update(
         deleted_at=NOW, email="", email_key="", first_name="", last_name="", sort_name=""
     )
@@ -256,7 +280,7 @@ def test_a_repeated_batch_changes_no_row(web, ada):
 
 def versions():
     """Return the row versions of all that a viewing touches."""
-    tables = ["viewing", "userviewing", "usermedia", "viewermonth", "viewerday", "viewingday"]
+    tables = ["viewing", "userviewing", "viewermonth", "viewerday", "viewingday"]
     with connection.cursor() as cursor:
         found = {}
         for table in tables:
@@ -279,13 +303,12 @@ def test_a_batch_costs_the_same_statements_whatever_its_size(web, ada, asked):
     for first, count in [(100, 1), (200, 200)]:
         prepare(beats(first, count), platform=web, now=NOW)
         asked.clear()
-        batch, _ = prepare(beats(first, count), platform=web, now=NOW)
-        store(batch)
+        store(prepare(beats(first, count), platform=web, now=NOW))
         costs.append(len(asked))
 
-    # Four look-ups, of which all but the one of users are due to the test's own transaction; five
-    # statements between a savepoint and its release, and a COPY that is not seen here.
-    assert costs == [11, 11]
+    # Three look-ups, which are due to the test's own transaction; nine statements between a
+    # savepoint and its release, five of them ready the tables; and a COPY that is not seen here.
+    assert costs == [14, 14]
 
 
 def test_contents_and_months_are_asked_about_once_by_a_process(committed, asked):
@@ -295,8 +318,7 @@ def test_contents_and_months_are_asked_about_once_by_a_process(committed, asked)
     asked.clear()
     prepare([beat(ada, 2)], platform=web, now=NOW)
 
-    assert len(asked) == 1
-    assert "users_user" in asked[0]
+    assert asked == []
 
 
 # --- Any order, any number of times, any batches ---------------------------------------------
@@ -421,6 +443,12 @@ def test_any_delivery_gives_the_figures_of_the_plain_recomputation(delivery):
         seconds[users[user].pk] += figures["watched"]
         contents.setdefault(users[user].pk, set()).add(figures["content"])
     rows = {row.user_id: row for row in UserViewing.objects.filter(project_id=project.pk)}
+    assert {pk: row.last_started_at for pk, row in rows.items()} == {
+        user.pk: max(starts)
+        for number, user in enumerate(users)
+        if (starts := [start for one, start, _ in expected if one == number])
+    }
+    rows = {pk: row for pk, row in rows.items() if row.views}
     assert {pk: row.viewing_seconds for pk, row in rows.items()} == seconds
     assert {pk: row.media_viewed for pk, row in rows.items()} == {
         pk: len(found) for pk, found in contents.items()
@@ -456,8 +484,7 @@ def test_batches_at_once_neither_deadlock_nor_lose():
                     for _ in range(30)
                 ]
                 sent.extend(beats)
-                batch, _ = prepare(beats, platform=chance.choice(platforms), now=NOW)
-                store(batch)
+                store(prepare(beats, platform=chance.choice(platforms), now=NOW))
         except DatabaseError as error:
             failures.append(error)
         finally:
@@ -488,12 +515,12 @@ def test_a_first_row_that_comes_while_another_is_waited_for_is_locked_too():
     send(web, beat(ada))
 
     def store_of(*beats):
-        store(prepare(beats, platform=web, now=NOW)[0])
+        store(prepare(beats, platform=web, now=NOW))
         connection.close()
 
     both = threading.Thread(target=store_of, args=[beat(ada, 2), beat(grace, 2)])
     with transaction.atomic(), connection.cursor() as cursor:
-        lock_users(cursor, [ada.pk], project_id=web.project_id)
+        lock_users(cursor, [ada.pk])
         both.start()
         wait_for_waiting(cursor, both.is_alive)
         first = threading.Thread(target=store_of, args=[beat(grace)])
@@ -502,6 +529,30 @@ def test_a_first_row_that_comes_while_another_is_waited_for_is_locked_too():
     both.join()
 
     assert dict(UserViewing.objects.values_list("user_id", "views")) == {ada.pk: 2, grace.pk: 2}
+    assert wrong() == {}
+
+
+@pytest.mark.usefixtures("committed")
+def test_an_account_that_moves_while_its_first_viewing_waits_is_counted_where_it_came_to():
+    web = PlatformFactory(project=ProjectFactory(minimum_view_seconds=5))
+    tv = PlatformFactory(project=web.project)
+    grace = UserFactory(platform=web)
+    batch = prepare([beat(grace)], platform=web, now=NOW)
+
+    def store_it():
+        store(batch)
+        connection.close()
+
+    first = threading.Thread(target=store_it)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE users_user SET platform_id = %s WHERE id = %s", [tv.pk, grace.pk])
+        move_viewers([grace.pk])
+        first.start()
+        wait_for_waiting(cursor, first.is_alive)
+    first.join()
+
+    assert UserViewing.objects.get().account_platform_id == tv.pk
+    assert ViewerDay.objects.get().platform == tv
     assert wrong() == {}
 
 

@@ -50,7 +50,6 @@ def test_rows_of_a_user_go_together_and_the_rest_is_whole_everywhere(citus, caps
     by_user = [(name, beside) for name, kind, beside in turned() if kind == "user_id"]
     assert by_user == [
         ("analytics_userviewing", "default"),
-        ("analytics_usermedia", "analytics_userviewing"),
         ("analytics_viewermonth", "analytics_userviewing"),
         ("analytics_viewing", "analytics_userviewing"),
         ("users_devicesession", "analytics_userviewing"),

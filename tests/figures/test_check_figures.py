@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import CommandError, call_command
 
-from analytics.models import UserMedia, UserViewing, ViewerDay, ViewerMonth, ViewingDay
+from analytics.models import UserViewing, ViewerDay, ViewerMonth, ViewingDay
 from subscriptions.models import AccessSpan, FreeCopy, Purchase, SpanDay, Subscription
 from tests.reference import history as h
 from tests.reference.loading import Loaded, at
@@ -58,7 +58,6 @@ WRONG = {
     "span days": lambda: SpanDay.objects.update(ended=7),
     "statuses": lambda: User.objects.update(status=User.Status.ACTIVE, status_until=None),
     "user viewing": lambda: UserViewing.objects.update(views=7),
-    "user media": lambda: UserMedia.objects.update(content_ids=[7]),
     "viewer months": lambda: ViewerMonth.objects.filter(month="2025-11-01").delete(),
     "viewer days": lambda: ViewerDay.objects.update(first_viewers=7),
     "viewing days": lambda: ViewingDay.objects.update(viewing_seconds=7),
@@ -82,7 +81,7 @@ def test_a_wrong_row_is_named_and_mended(loaded, capsys, name):
 
 def test_a_missing_and_a_superfluous_row_are_told_apart(loaded, capsys):
     user = loaded.users[0].pk
-    UserMedia.objects.all().delete()
+    UserViewing.objects.all().delete()
     ViewerMonth.objects.create(
         user_id=user,
         month="2020-01-01",

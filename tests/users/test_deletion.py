@@ -81,10 +81,7 @@ def watch(user, content="film", at=NOW - DAY, seconds=60, **changes):
         country=changes.pop("country", "FR"),
         user_agent=changes.pop("user_agent", FIREFOX),
     )
-    batch, unknown = prepare([beat], platform=changes.pop("platform", user.platform), now=NOW)
-    if batch is not None:
-        store(batch)
-    return unknown
+    return store(prepare([beat], platform=changes.pop("platform", user.platform), now=NOW))
 
 
 def delete(user, **options):

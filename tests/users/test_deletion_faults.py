@@ -51,7 +51,7 @@ def batch_of(user, numbers):
         )
         for number in numbers
     ]
-    return prepare(beats, platform=user.platform, now=NOW)[0]
+    return prepare(beats, platform=user.platform, now=NOW)
 
 
 SCRIPT = """

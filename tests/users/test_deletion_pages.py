@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 
 def watch(user, count=1, seconds=1800):
-    batch, _unknown = prepare(
+    batch = prepare(
         [
             Beat(
                 id=f"00000000-0000-4000-8000-{number:012}",

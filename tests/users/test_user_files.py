@@ -20,12 +20,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.models import UserViewing
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import record
 from backoffice.core.permissions import Role
 from tests.conftest import NOW, PASSWORD
-from tests.factories.analytics import ContentFactory
+from tests.factories.analytics import ContentFactory, UserViewingFactory
 from tests.factories.subscriptions import SubscriptionFactory
 from tests.factories.users import CustomFieldFactory, UserFactory
 from tests.users.reading import seen
@@ -94,17 +93,14 @@ def people(person, tv, project):
     )
     described = ContentFactory(project=project, reference="-film", name="+1 Film")
     unknown = ContentFactory(project=project, reference="live;9", name="")
-    UserViewing.objects.create(
+    UserViewingFactory(
         user=bob,
-        project_id=project.pk,
         views=5,
         viewing_seconds=7265,
-        media_viewed=2,
         first_content=described,
         first_viewed_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC),
         last_content=unknown,
         last_viewed_at=datetime(2026, 11, 3, 19, 15, 7, tzinfo=UTC),
-        platform_ids=[],
     )
 
 

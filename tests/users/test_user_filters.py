@@ -5,11 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
-from analytics.models import UserViewing
 from backoffice.core.permissions import Role
 from subscriptions.models import Provider, Purchase
 from tests.conftest import NOW
-from tests.factories.analytics import ContentFactory
+from tests.factories.analytics import UserViewingFactory
 from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import (
     FreeCopyFactory,
@@ -251,20 +250,8 @@ def test_country_and_language_exactly(found, person):
 
 
 def test_platforms_on_which_somebody_watched(found, person, tv, web, project):
-    film = ContentFactory(project=project)
     for name, platforms in (("Both", [web.pk, tv.pk]), ("Screen", [tv.pk])):
-        UserViewing.objects.create(
-            user=person(name),
-            project_id=project.pk,
-            views=1,
-            viewing_seconds=60,
-            media_viewed=1,
-            first_content=film,
-            first_viewed_at=NOW,
-            last_content=film,
-            last_viewed_at=NOW,
-            platform_ids=sorted(platforms),
-        )
+        UserViewingFactory(user=person(name), platform_ids=sorted(platforms))
     person("Idle")
 
     assert found("used=tv") == ["Both", "Screen"]
@@ -281,19 +268,9 @@ def test_a_platform_used_by_signing_in_or_watching(found, person, tv, web, proje
     both = person("Both")
     for platform in (tv, tv, phone):
         DeviceSessionFactory(user=both, platform=platform)
-    watched = {"project_id": project.pk, "views": 1, "viewing_seconds": 60, "media_viewed": 1}
-    film = ContentFactory(project=project)
     for name in ("Watched", "Both ways"):
         user = person(name)
-        UserViewing.objects.create(
-            user=user,
-            first_content=film,
-            first_viewed_at=NOW,
-            last_content=film,
-            last_viewed_at=NOW,
-            platform_ids=[tv.pk],
-            **watched,
-        )
+        UserViewingFactory(user=user, platform_ids=[tv.pk])
     DeviceSessionFactory(user=user, platform=phone)
     person("Neither")
 

@@ -19,7 +19,7 @@ LOCKED_FOR_REPAIR = """
     LOCK TABLE users_user, users_usersearch, users_registrationday,
         subscriptions_subscription, subscriptions_purchase, subscriptions_freecopy,
         subscriptions_accessspan, subscriptions_spanday,
-        analytics_userviewing, analytics_usermedia, analytics_viewing,
+        analytics_userviewing, analytics_viewing,
         analytics_viewermonth, analytics_anonymousviewerday, analytics_anonymousviewing,
         analytics_viewerday, analytics_viewingday
     IN SHARE ROW EXCLUSIVE MODE

@@ -66,10 +66,8 @@ def send(line: bytes, options: dict[str, Any], *, now: datetime) -> ViewingsAnsw
     if said["arrived_at"] is not None:
         now = _instant(said["arrived_at"])
     read = read_viewings(body, now=now)
-    batch, unknown = prepare([beat for _, beat in read.beats], platform=platform, now=now)
-    if batch is not None:
-        store(batch)
-    return refuse_unknown(read, unknown)
+    batch = prepare([beat for _, beat in read.beats], platform=platform, now=now)
+    return refuse_unknown(read, store(batch))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

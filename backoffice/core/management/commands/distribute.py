@@ -10,7 +10,6 @@ from django.db import connection, models
 # One row per user and more: spread by user, each user's rows of all of them on one machine.
 DISTRIBUTED: Final = (
     "analytics_userviewing",
-    "analytics_usermedia",
     "analytics_viewermonth",
     "analytics_viewing",
     "users_devicesession",
