@@ -3,12 +3,15 @@
 import csv
 import io
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 
+from analytics.ingest import Beat, prepare, store
+from analytics.models import UserViewing, ViewerDay
 from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
 from backoffice.core.xlsx_reading import Limits, sheet_records
@@ -394,6 +397,41 @@ def test_registration_and_platform_move_with_their_counts(imports, person, tv):
     ada = User.objects.get()
     assert ada.platform == tv
     assert f"{ada.registered_at:%Y-%m-%d %H:%M}" == "2026-01-30 23:00"
+    check_figures()
+
+
+def watch(user, at):
+    beat = Beat(str(uuid.uuid4()), str(user.public_id), "film", at, watched_seconds=600)
+    assert not store(prepare([beat], platform=user.platform, now=NOW))
+
+
+def viewers():
+    """Return who is counted as the first viewer of a month, by platform and local day."""
+    rows = ViewerDay.objects.exclude(first_viewers=0)
+    return {(row.platform.slug, str(row.day)): row.first_viewers for row in rows}
+
+
+def test_who_watched_is_counted_where_the_account_came_to_and_back(imports, person, tv):
+    ada, quiet = (person("Any", email=f"{name}@example.com") for name in ("ada", "quiet"))
+    watch(ada, NOW - timedelta(days=1))
+    watch(ada, NOW - timedelta(days=30))
+    assert viewers() == {("web", "2026-11-21"): 1, ("web", "2026-10-23"): 1}
+
+    imports.dry_run("email,platform\nada@example.com,tv\nquiet@example.com,tv\n").act("confirm")
+
+    assert viewers() == {("tv", "2026-11-21"): 1, ("tv", "2026-10-23"): 1}
+    # Nobody keeps a row who has not watched.
+    assert UserViewing.objects.get().account_platform_id == tv.pk
+    check_figures()
+
+    watch(ada, NOW - timedelta(days=60))
+    watch(quiet, NOW - timedelta(days=60))
+    assert viewers()["tv", "2026-09-23"] == 2
+
+    imports.act("undo")
+
+    assert {platform for platform, _day in viewers()} == {"web"}
+    assert viewers()["web", "2026-09-23"] == 2
     check_figures()
 
 

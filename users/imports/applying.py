@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from analytics.actions import move_viewers
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record, record_each
 from backoffice.core.instants import to_second
@@ -153,6 +154,14 @@ MOVED: Final = """
     WHERE user_import_id = %(import)s AND verdict = 2
       AND line > %(after)s AND line <= %(to)s
       AND before ?| ARRAY['platform_key', 'registered_at']
+    ORDER BY user_key
+"""
+
+# Of them, those that came to another platform.
+RELOCATED: Final = """
+    SELECT user_key FROM users_importrow
+    WHERE user_import_id = %(import)s AND verdict = 2
+      AND line > %(after)s AND line <= %(to)s AND before ? 'platform_key'
     ORDER BY user_key
 """
 
@@ -384,10 +393,13 @@ def _apply_batch(
         awaited = keys_of(cursor, AWAITED, batch)
         given = keys_of(cursor, GIVE_COPIES, batch)
         moved = keys_of(cursor, MOVED, batch)
+        relocated = keys_of(cursor, RELOCATED, batch)
     for user in User.objects.select_related("project").filter(pk__in=awaited).order_by("pk"):
         hand_over_what_waits(user, now=now)
     if moved:
         registration_moved(moved, now=now)
+    if relocated:
+        move_viewers(relocated)
     rebuild_spans(sorted(given), now=now)
     record_acts(ACTS, user_import, batch, actor, now)
     if user_import.sends_invitations:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from analytics.actions import move_viewers
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
 from subscriptions.actions import lock_all_addresses, registration_moved
@@ -129,6 +130,12 @@ RESTORE: Final = """
 MOVED: Final = """
     SELECT user_id FROM import_undone
     WHERE verdict = 2 AND before ?| ARRAY['platform_key', 'registered_at']
+    ORDER BY user_id
+"""
+
+RELOCATED: Final = """
+    SELECT user_id FROM import_undone
+    WHERE verdict = 2 AND before ? 'platform_key'
     ORDER BY user_id
 """
 
@@ -276,6 +283,8 @@ def _restore(cursor: CursorWrapper, batch: Mapping[str, Any], now: datetime) -> 
     moved = keys_of(cursor, MOVED, batch)
     if moved:
         registration_moved(moved, now=now)
+    if relocated := keys_of(cursor, RELOCATED, batch):
+        move_viewers(relocated)
     rebuild_spans(sorted(concerned), now=now)
 
 
