@@ -22,6 +22,13 @@ from tests.local_stripe.deliveries import SECRET, signed
 from tests.local_stripe.server import KEY, LocalStripe
 
 
+@pytest.fixture(autouse=True)
+def clock():
+    """The pages read the clock that the tests speak of; it stands still."""
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+
+
 @pytest.fixture(scope="session")
 def stripe_server():
     """One server for all tests; each gets a world of its own."""
@@ -70,13 +77,12 @@ def post(account):
 
     def deliver(event, *, at=NOW, secret=SECRET, slug="north"):
         body, headers = signed(event, at=at.timestamp(), secret=secret)
-        with time_machine.travel(NOW, tick=False):
-            return client.post(
-                f"/webhooks/stripe/{slug}/",
-                body,
-                content_type="application/json",
-                headers=headers,
-            )
+        return client.post(
+            f"/webhooks/stripe/{slug}/",
+            body,
+            content_type="application/json",
+            headers=headers,
+        )
 
     return deliver
 
