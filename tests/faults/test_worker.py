@@ -75,8 +75,9 @@ def begin(tmp_path):
 
 
 def wait_for(job, state):
-    # Longer than a silent worker is waited for before another takes over its job.
-    limit = time.monotonic() + 90
+    # Longer than a silent worker is waited for before another takes over its job, and than until
+    # the next full minute, when a worker whose periodic job was cut off too notices.
+    limit = time.monotonic() + 240
     while Job.objects.values_list("state", flat=True).get(pk=job.pk) != state:
         assert time.monotonic() < limit
         time.sleep(0.05)
