@@ -16,9 +16,9 @@ from psycopg import sql
 
 from backoffice.core.derived import DerivedTable
 
-# Of them, views are those long enough, and not by a bot. %(projects)s is an array of project ids,
-# or NULL for all, and so is %(users)s of user ids. `local_start` is the start on the project's
-# own clock.
+# The viewings; those that are long enough and not by a bot are views. %(projects)s is an array of
+# project ids, or NULL for all, and so is %(users)s of user ids. `local_start` is the start on the
+# project's own clock.
 VIEWINGS = """
     SELECT v.user_id, v.started_at, v.id, v.project_id, v.platform_id, v.content_id,
            v.watched_seconds, v.started_at AT TIME ZONE p.time_zone AS local_start,
