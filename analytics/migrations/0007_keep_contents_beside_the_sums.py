@@ -16,6 +16,7 @@ from django.db import migrations, models
 from django.db.models import F, Func
 
 FORWARD = """
+SET LOCAL statement_timeout = 0;
 ALTER TABLE analytics_userviewing RENAME TO former_userviewing;
 ALTER INDEX analytics_userviewing_pkey RENAME TO former_userviewing_pkey;
 CREATE TABLE analytics_userviewing (
@@ -56,6 +57,7 @@ DROP TABLE former_userviewing, analytics_usermedia;
 """
 
 REVERSE = """
+SET LOCAL statement_timeout = 0;
 ALTER TABLE analytics_userviewing RENAME TO later_userviewing;
 ALTER INDEX analytics_userviewing_pkey RENAME TO later_userviewing_pkey;
 CREATE TABLE analytics_userviewing (
