@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 from django.conf import settings
+from django.contrib.staticfiles import handlers
 from django.core.management import call_command
 from django.test import Client
 from playwright.sync_api import expect
@@ -24,6 +25,7 @@ from tests.conftest import NOW
 
 # A page that takes longer has failed; it need not be waited for half a minute.
 PATIENCE_MS = 10_000
+TEN_YEARS_SECONDS = 315_360_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -42,10 +44,26 @@ def transactional_db(world):
     """Stand in for the plugin's own, which a live server asks for and which empties all tables."""
 
 
+class KeptFiles(handlers.StaticFilesHandler):
+    """
+    Static files that the browser keeps, as it does in production.
+
+    It would ask for each of them on every page otherwise: by the server's clock, which starts at
+    `NOW`, they are from the future or stale.
+    """
+
+    def serve(self, request):
+        response = super().serve(request)
+        response["Cache-Control"] = f"max-age={TEN_YEARS_SECONDS}"
+        return response
+
+
 @pytest.fixture(scope="package")
 def live_server(world):
     """One server for all."""
-    server = LiveServer("localhost")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handlers, "StaticFilesHandler", KeptFiles)
+        server = LiveServer("localhost")
     yield server
     server.stop()
 
