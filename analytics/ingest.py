@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -85,19 +84,19 @@ def prepare(beats: Sequence[Beat], *, platform: Platform, now: datetime) -> Batc
     """
     kept = [beat for beat in beats if not beat.is_impersonated]
     contents = _stored_contents({beat.content for beat in kept}, platform)
-    # Who is not known makes no content, and is asked for here where no row will tell.
+    # Who is not there makes no content, and is asked for here where no row will tell.
     doubtful = {beat.user for beat in kept if beat.content not in contents}
     if len(kept) < len(beats):
         doubtful |= {beat.user for beat in beats} - {beat.user for beat in kept}
-    strangers = _strangers(doubtful, platform)
-    if strangers:
-        kept = [beat for beat in kept if beat.user not in strangers]
+    absent: set[str] = set()
     if doubtful:
+        absent = doubtful - _present(doubtful, platform)
+        kept = [beat for beat in kept if beat.user not in absent]
         contents = _content_ids({beat.content for beat in kept}, platform)
     months = _months(kept)
     ensure_partitions(months)
     devices = device_ids({beat.user_agent for beat in kept})
-    return Batch(platform, kept, now, months, contents, devices, strangers)
+    return Batch(platform, kept, now, months, contents, devices, _strangers(absent, platform))
 
 
 def _months(beats: Sequence[Beat]) -> set[Month]:
@@ -122,10 +121,17 @@ def _found(users: Iterable[str], platform: Platform) -> dict[str, bool]:
         return dict(_ask(cursor, FIND_USERS, values).fetchall())
 
 
-def _strangers(users: set[str], platform: Platform) -> set[str]:
+def _present(users: Iterable[str], platform: Platform) -> set[str]:
+    """Return those of the users who are there and not deleted."""
+    return {user for user, is_deleted in _found(users, platform).items() if not is_deleted}
+
+
+def _strangers(absent: set[str], platform: Platform) -> set[str]:
     """Return those who were never known; the deleted were."""
-    missing = users - _found(users, platform).keys() if users else users
-    return missing - deleted_among(missing, project_id=platform.project_id) if missing else missing
+    if not absent:
+        return set()
+    unknown = absent - _found(absent, platform).keys()
+    return unknown - deleted_among(unknown, project_id=platform.project_id)
 
 
 known_contents = KnownIds[tuple[int, str]](most=MOST_CONTENTS)
@@ -686,7 +692,7 @@ def _absent(cursor: CursorWrapper, platform: Platform) -> set[str]:
     :raises ChangedMeanwhileError: if one of them should have.
     """
     absent = {user for (user,) in _ask(cursor, FIND_MISSING).fetchall()}
-    if not all(_found(absent, platform).values()):
+    if _present(absent, platform):
         raise ChangedMeanwhileError
     return absent
 
@@ -715,12 +721,12 @@ def _uuid_bytes(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
 
 
-@cache
-def _merge_statement(months: frozenset[Month]) -> str:
+def _merge_statement(months: set[Month]) -> str:
     """Return MERGE for viewings of these months; of one month it needs to know no other."""
     if len(months) > 1:
         return MERGE
-    return MERGE.replace("analytics_viewing", partition_name(next(iter(months))))
+    (month,) = months
+    return MERGE.replace("analytics_viewing", partition_name(month))
 
 
 def _merge(cursor: CursorWrapper, batch: Batch) -> None:
@@ -732,7 +738,7 @@ def _merge(cursor: CursorWrapper, batch: Batch) -> None:
     rebuilt: list[int] = []
     viewers: Counter[tuple[int, date]] = Counter()
     views: list[tuple[Any, ...]] = []
-    merge = _merge_statement(frozenset(batch.months))
+    merge = _merge_statement(batch.months)
     for kind, number, day, count, seconds in _ask(cursor, merge, values).fetchall():
         if kind == "views" and (count or seconds):
             views.append((number, day, count, seconds))

@@ -170,7 +170,7 @@ class UserViewing(models.Model):
     user = models.OneToOneField(
         User, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="viewing"
     )
-    # The user's own, which never change.
+    # The user's own; an account that moves takes its row along (`analytics.actions`).
     public_id = models.UUIDField()
     account_platform_id = models.BigIntegerField()
     project_id = models.BigIntegerField()

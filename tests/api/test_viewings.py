@@ -99,6 +99,7 @@ def test_one_who_was_deleted_is_accepted_and_not_stored(api, web, item):
 
     assert response.json() == {"accepted": 1, "rejected": []}
     assert not Viewing.objects.exists()
+    assert not Content.objects.exists()
 
 
 def test_staff_who_watch_as_a_user_are_accepted_and_not_stored(api, item):
