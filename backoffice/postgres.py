@@ -489,20 +489,19 @@ class Cluster:
         """Run the server; wait for the memory that a killed one still holds."""
         limit = time.monotonic() + RETRY_SECONDS
         while True:
-            size = self.log.stat().st_size if self.log.exists() else 0
-            self._launch()
+            since = self._launch()
             try:
-                self._wait_until_ready()
+                self._wait_until_ready(since)
             except DatabaseFailed:
-                in_use = re.search(r"lock file|shared memory block", self._tail(size))
+                in_use = re.search(r"lock file|shared memory block", self._tail(since))
                 if not in_use or time.monotonic() > limit:
                     raise
                 time.sleep(0.2)
             else:
                 return
 
-    def _launch(self) -> None:
-        """Run the server apart from this process's terminal."""
+    def _launch(self) -> int:
+        """Run the server apart from this process's terminal; return where its log begins."""
         identity = _identity(self.folder)
         options = server_settings(_memory()) | {
             "unix_socket_directories": str(self.sockets),
@@ -517,6 +516,7 @@ class Cluster:
             self.log.replace(self.log.with_suffix(".log.1"))
         try:
             with self.log.open("ab") as log:
+                begin = log.tell()
                 self._give(self.log, self.folder)
                 self._process = subprocess.Popen(
                     command,
@@ -530,15 +530,20 @@ class Cluster:
                 )
         except OSError as error:
             raise DatabaseFailed(_cure(error, self.folder)) from error
+        return begin
 
-    def _wait_until_ready(self) -> None:
-        """Wait for a real connection: a process alone proves nothing."""
+    def _wait_until_ready(self, since: int = 0) -> None:
+        """
+        Wait for a real connection: a process alone proves nothing.
+
+        :param since: where this start's log begins; what stands before is of earlier ones.
+        """
         began = time.monotonic()
         said = False
         while not self._accepts():
             gone = self._process is not None and self._process.poll() is not None
             if gone or (self._process is None and not self.is_running()):
-                raise DatabaseFailed(_cure_of_text(self._tail(), self.folder))
+                raise DatabaseFailed(_cure_of_text(self._tail(since), self.folder))
             waited = time.monotonic() - began
             if waited > START_SECONDS:
                 raise DatabaseFailed(
