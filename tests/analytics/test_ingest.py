@@ -533,6 +533,33 @@ def test_a_first_row_that_comes_while_another_is_waited_for_is_locked_too():
 
 
 @pytest.mark.usefixtures("committed")
+@pytest.mark.parametrize("how", ["batch", "move"])
+def test_who_waits_for_one_row_holds_none_that_comes_after_it(how):
+    web = PlatformFactory(project=ProjectFactory(minimum_view_seconds=5))
+    later = UserFactory(platform=web, public_id=uuid.UUID(int=2))
+    earlier = UserFactory(platform=web, public_id=uuid.UUID(int=1))
+    send(web, beat(later), beat(earlier))
+
+    def take():
+        if how == "batch":
+            send(web, beat(later, 2), beat(earlier, 2))
+        else:
+            move_viewers([later.pk, earlier.pk])
+        connection.close()
+
+    taking = threading.Thread(target=take)
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_users(cursor, [earlier.pk])
+        taking.start()
+        wait_for_waiting(cursor, taking.is_alive)
+        free = UserViewing.objects.select_for_update(skip_locked=True).values_list("user_id")
+        assert set(free) == {(later.pk,), (earlier.pk,)}
+    taking.join()
+
+    assert wrong() == {}
+
+
+@pytest.mark.usefixtures("committed")
 def test_an_account_that_moves_while_its_first_viewing_waits_is_counted_where_it_came_to():
     web = PlatformFactory(project=ProjectFactory(minimum_view_seconds=5))
     tv = PlatformFactory(project=web.project)
