@@ -52,6 +52,16 @@ def when_ready(server: Any) -> None:
     start_http_server(int(port), addr=host.strip("[]"), registry=registry)
 
 
+def post_worker_init(worker: Any) -> None:
+    """Load all that pages need, once, before the first is asked for."""
+    from django.urls import get_resolver
+
+    from backoffice.core.garbage import pass_over_what_is_loaded
+
+    get_resolver().url_patterns  # noqa: B018  # To read it imports all pages.
+    pass_over_what_is_loaded()
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """Drop the live figures of a process that ended."""
     if _metrics_address:

@@ -43,6 +43,10 @@ def use_database(url: str | None) -> None:
     import django
 
     django.setup()
+    from backoffice.core.garbage import pass_over_what_is_loaded
+
+    # As the web server and the worker do.
+    pass_over_what_is_loaded()
 
 
 # --- Stopwatch -----------------------------------------------------------------------------
