@@ -9,11 +9,9 @@ the order of their keys.
 """
 
 import struct
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -24,9 +22,10 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics.devices import agent_hash, device_ids
 from analytics.known import KnownIds
+from analytics.merging import merge
 from analytics.models import Content
-from analytics.partitions import ensure_partitions, month_of, partition_name
-from analytics.rollups import rebuild_users
+from analytics.partitions import ensure_partitions, month_of
+from analytics.prepared import array, ask, pipeline
 from backoffice.core.periods import Month
 from backoffice.projects.models import Platform
 from users.selectors import deleted_among
@@ -116,9 +115,9 @@ FIND_USERS = """
 
 def _found(users: Iterable[str], platform: Platform) -> dict[str, bool]:
     """Return which of the users have a row, and whether they are deleted."""
-    values = {"users": _array(users), "project": platform.project_id}
+    values = {"users": array(users), "project": platform.project_id}
     with connection.cursor() as cursor:
-        return dict(_ask(cursor, FIND_USERS, values).fetchall())
+        return dict(ask(cursor, FIND_USERS, values).fetchall())
 
 
 def _present(users: Iterable[str], platform: Platform) -> set[str]:
@@ -150,7 +149,7 @@ def _stored_contents(references: set[str], platform: Platform) -> dict[str, int]
     if unknown := references - found.keys():
         values = {"project": project_id, "references": list(unknown)}
         with connection.cursor() as cursor:
-            fresh = dict(_ask(cursor, FIND_CONTENTS, values).fetchall())
+            fresh = dict(ask(cursor, FIND_CONTENTS, values).fetchall())
         if not connection.in_atomic_block:
             known_contents.add({(project_id, name): number for name, number in fresh.items()})
         found |= fresh
@@ -207,34 +206,6 @@ def _greatest(one: Beat, other: Beat) -> Beat:
         position_seconds=max(one.position_seconds, other.position_seconds),
         has_ended=one.has_ended or other.has_ended,
     )
-
-
-# --- Statements ------------------------------------------------------------------------------
-
-
-def _ask(
-    cursor: CursorWrapper, statement: str, values: Mapping[str, Any] | None = None
-) -> "psycopg.Cursor[Any]":
-    """
-    Run a statement that the server has planned once for this connection.
-
-    Planning takes it longer than a small batch. Django's own cursor puts the values into the
-    text, so that no two statements are the same.
-    """
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(cursor.connection).execute(statement, values, prepare=True)
-
-
-@contextmanager
-def _pipeline(cursor: CursorWrapper) -> Iterator[None]:
-    """Send statements without waiting for their answers: this side works while the server does."""
-    with connection.wrap_database_errors, cursor.connection.pipeline():
-        yield
-
-
-def _array(values: Iterable[Any]) -> str:
-    """Return numbers or ids as PostgreSQL writes an array: one text, whatever their size."""
-    return f"{{{','.join(map(str, values))}}}"
 
 
 # --- The transaction -------------------------------------------------------------------------
@@ -360,251 +331,6 @@ IS_OUTDATED = """
     )
 """
 
-# The users are locked: what is not there when this begins does not come meanwhile.
-#
-# change: what each beat makes of its viewing; beats that change nothing are dropped. Of the old
-# row and the beat, the one with more seconds leads. Ties are broken by what does not depend on
-# the order of arrival; ids of devices and contents do. Months before the first start are left
-# out. (With a last one beside it the planner would take the starts between for a handful.)
-#
-# stored_known: by the place where the row lies, so that no plan can read a whole month for it.
-#
-# rebuilt: differences cannot say what is left of a user's contents, platforms, first and last
-# view when a view is none any more, or was another's; nor which of two views at once is the first.
-#
-# gained: what is added to the sums of each other user. The place of a beat is in the order of
-# users, starts and ids: with the content behind it in one number, the least and the greatest
-# are the contents viewed first and last. A viewing that becomes a view was led there by its new
-# beat: the platform is the batch's.
-#
-# summed: by the place where the row lies. A user's contents are sorted; one more is put into its
-# place, which is what mostly happens.
-#
-# candidate: first views of a month, perhaps. A view after all others of the user is the first of
-# its month or changes nothing: the stored month is looked up only where it may come late. (Within
-# a day of a month's end a clock that is set back may take local days out of order.)
-#
-# earlier: by how much the counts of first viewers change; an earlier first view moves one.
-MERGE = """
-    WITH project AS MATERIALIZED (
-        SELECT time_zone, minimum_view_seconds FROM projects_project
-        WHERE id = %(project)s::bigint
-    ),
-    change AS MATERIALIZED (
-        SELECT h.user_id, h.row AS user_row, b.started_at, b.id, b.place, h.account_platform_id,
-               n.platform_id, n.content_id, n.device_id, n.country, n.watched_seconds,
-               greatest(b.position_seconds, v.position_seconds) AS position_seconds,
-               b.has_ended OR coalesce(v.has_ended, false) AS has_ended,
-               (b.started_at AT TIME ZONE p.time_zone)::date AS day,
-               n.watched_seconds >= p.minimum_view_seconds AND n.hardware_type <> 'bot'
-                   AS is_view,
-               coalesce(
-                   v.watched_seconds >= p.minimum_view_seconds AND od.hardware_type <> 'bot',
-                   false
-               ) AS was_view,
-               v.platform_id AS old_platform_id, v.content_id AS old_content_id,
-               v.watched_seconds AS old_watched_seconds,
-               v.tableoid AS old_part, v.ctid AS old_row,
-               h.first_viewed_at, h.first_content_id, h.last_viewed_at, h.last_content_id
-        FROM (SELECT *, country::text AS sent_country FROM ingest_beat) AS b
-        JOIN ingest_user AS h USING (public_id)
-        CROSS JOIN project AS p
-        JOIN analytics_device AS d ON d.id = b.device_id
-        LEFT JOIN analytics_viewing AS v
-            ON v.user_id = h.user_id AND v.id = b.id
-            AND v.started_at = CASE WHEN b.started_at <= h.last_started_at THEN b.started_at END
-            AND v.started_at >= %(first)s::timestamptz
-        LEFT JOIN analytics_device AS od ON od.id = v.device_id
-        CROSS JOIN LATERAL (
-            SELECT CASE
-                WHEN v.user_id IS NULL OR b.watched_seconds > v.watched_seconds THEN true
-                WHEN b.watched_seconds < v.watched_seconds THEN false
-                WHEN b.device_id <> v.device_id
-                    THEN d.agent_hash COLLATE "C" > od.agent_hash COLLATE "C"
-                WHEN b.sent_country <> v.country
-                    THEN b.sent_country COLLATE "C" > v.country COLLATE "C"
-                WHEN b.content_id <> v.content_id THEN (
-                    SELECT bc.reference COLLATE "C" > vc.reference COLLATE "C"
-                    FROM analytics_content AS bc, analytics_content AS vc
-                    WHERE bc.id = b.content_id AND vc.id = v.content_id
-                )
-                ELSE %(platform)s::integer > v.platform_id
-            END AS leads
-        ) AS l
-        CROSS JOIN LATERAL (
-            SELECT CASE WHEN leads THEN %(platform)s::integer ELSE v.platform_id END
-                       AS platform_id,
-                   CASE WHEN leads THEN b.content_id ELSE v.content_id END AS content_id,
-                   CASE WHEN leads THEN b.device_id ELSE v.device_id END AS device_id,
-                   CASE WHEN leads THEN b.sent_country ELSE v.country END AS country,
-                   CASE WHEN leads THEN d.hardware_type ELSE od.hardware_type END
-                       AS hardware_type,
-                   CASE WHEN leads THEN b.watched_seconds ELSE v.watched_seconds END
-                       AS watched_seconds
-        ) AS n
-        WHERE v.user_id IS NULL OR leads OR b.position_seconds > v.position_seconds
-           OR b.has_ended > v.has_ended
-    ),
-    stored_new AS (
-        INSERT INTO analytics_viewing (
-            user_id, started_at, id, project_id, platform_id, content_id, device_id, country,
-            watched_seconds, position_seconds, has_ended
-        )
-        SELECT user_id, started_at, id, %(project)s::integer, platform_id, content_id, device_id,
-               country, watched_seconds, position_seconds, has_ended
-        FROM change WHERE old_watched_seconds IS NULL
-    ),
-    stored_known AS (
-        UPDATE analytics_viewing AS v SET
-            platform_id = c.platform_id, content_id = c.content_id, device_id = c.device_id,
-            country = c.country, watched_seconds = c.watched_seconds,
-            position_seconds = c.position_seconds, has_ended = c.has_ended
-        FROM change AS c
-        WHERE c.old_row IS NOT NULL AND v.tableoid = c.old_part AND v.ctid = c.old_row
-          AND v.started_at = c.started_at AND v.started_at >= %(first)s::timestamptz
-    ),
-    rebuilt AS MATERIALIZED (
-        SELECT DISTINCT user_id
-        FROM change
-        WHERE was_view AND (
-                  NOT is_view OR content_id <> old_content_id OR platform_id <> old_platform_id
-              )
-           OR is_view AND NOT was_view AND (
-                  started_at = first_viewed_at AND content_id <> first_content_id
-                  OR started_at = last_viewed_at AND content_id <> last_content_id
-              )
-    ),
-    added AS MATERIALIZED (
-        SELECT *, is_view AND NOT was_view AS is_new_view FROM change
-        WHERE (is_view OR old_row IS NULL) AND user_id NOT IN (SELECT user_id FROM rebuilt)
-    ),
-    gained AS MATERIALIZED (
-        SELECT user_row, count(*) FILTER (WHERE is_new_view) AS views,
-               sum(CASE WHEN was_view THEN watched_seconds - old_watched_seconds
-                        WHEN is_view THEN watched_seconds ELSE 0 END) AS seconds,
-               max(started_at) AS last_started_at,
-               min(started_at) FILTER (WHERE is_new_view) AS first_at,
-               max(started_at) FILTER (WHERE is_new_view) AS last_at,
-               min(place::bigint << 32 | content_id) FILTER (WHERE is_new_view)
-                   & 4294967295 AS first_content_id,
-               max(place::bigint << 32 | content_id) FILTER (WHERE is_new_view)
-                   & 4294967295 AS last_content_id,
-               array_agg(content_id) FILTER (WHERE is_new_view) AS content_ids
-        FROM added GROUP BY user_row
-    ),
-    summed AS (
-        UPDATE analytics_userviewing AS u SET
-            views = u.views + g.views,
-            viewing_seconds = u.viewing_seconds + g.seconds,
-            last_started_at = greatest(u.last_started_at, g.last_started_at),
-            first_content_id = CASE WHEN u.views = 0 OR g.first_at < u.first_viewed_at
-                THEN g.first_content_id ELSE u.first_content_id END,
-            first_viewed_at = least(u.first_viewed_at, g.first_at),
-            last_content_id = CASE WHEN u.views = 0 OR g.last_at > u.last_viewed_at
-                THEN g.last_content_id ELSE u.last_content_id END,
-            last_viewed_at = greatest(u.last_viewed_at, g.last_at),
-            platform_ids = CASE WHEN g.views = 0 OR %(platform)s::bigint = ANY (u.platform_ids)
-                THEN u.platform_ids
-                ELSE ARRAY(SELECT id FROM unnest(u.platform_ids || %(platform)s::bigint) AS id
-                           ORDER BY id) END,
-            content_ids = CASE
-                WHEN g.views = 0 THEN u.content_ids
-                WHEN g.views > 1 THEN ARRAY(
-                    SELECT DISTINCT id FROM unnest(u.content_ids || g.content_ids) AS id
-                    ORDER BY id
-                )
-                WHEN u.content_ids[width_bucket(g.content_ids[1], u.content_ids)]
-                    = g.content_ids[1] THEN u.content_ids
-                ELSE
-                    u.content_ids[:width_bucket(g.content_ids[1], u.content_ids)]
-                    || g.content_ids
-                    || u.content_ids[width_bucket(g.content_ids[1], u.content_ids) + 1:]
-            END
-        FROM gained AS g
-        WHERE u.ctid = g.user_row
-    ),
-    candidate AS (
-        SELECT user_id, month, account_platform_id, bool_or(is_late) AS is_late,
-               min(started_at) AS first_at, min(day) AS day
-        FROM added
-        CROSS JOIN project
-        CROSS JOIN LATERAL (
-            SELECT date_trunc('month', day::timestamp)::date AS month,
-                   (last_viewed_at AT TIME ZONE time_zone)::date AS last_day
-        ) AS d
-        CROSS JOIN LATERAL (
-            SELECT started_at < last_viewed_at OR last_day >= month - 1 AS is_late
-        ) AS l
-        WHERE is_new_view
-          AND (last_viewed_at IS NULL OR started_at < last_viewed_at
-               OR date_trunc('month', last_day::timestamp)::date <> month)
-        GROUP BY user_id, month, account_platform_id
-    ),
-    earlier AS MATERIALIZED (
-        SELECT c.*, m.ctid AS row, m.first_viewed_at AS old_first_at
-        FROM candidate AS c
-        LEFT JOIN analytics_viewermonth AS m
-            ON m.user_id = CASE WHEN is_late THEN c.user_id END AND m.month = c.month
-        WHERE m.user_id IS NULL OR c.first_at < m.first_viewed_at
-    ),
-    new_months AS (
-        INSERT INTO analytics_viewermonth
-            (user_id, month, project_id, account_platform_id, first_viewed_at)
-        SELECT user_id, month, %(project)s::bigint, account_platform_id, first_at
-        FROM earlier WHERE old_first_at IS NULL
-    ),
-    moved_months AS (
-        UPDATE analytics_viewermonth AS m SET first_viewed_at = e.first_at
-        FROM earlier AS e
-        WHERE m.ctid = e.row
-    )
-    SELECT 'views', platform_id, day, sum(views), sum(seconds)
-    FROM (
-        SELECT platform_id, day, 1 AS views, watched_seconds AS seconds
-        FROM change WHERE is_view
-        UNION ALL
-        SELECT old_platform_id, day, -1, -old_watched_seconds FROM change WHERE was_view
-    ) AS parts
-    GROUP BY platform_id, day
-    UNION ALL
-    SELECT 'viewers', account_platform_id, day, count(*), 0 FROM earlier GROUP BY 2, 3
-    UNION ALL
-    SELECT 'viewers', account_platform_id, (old_first_at AT TIME ZONE time_zone)::date,
-           -count(*), 0
-    FROM earlier CROSS JOIN project
-    WHERE old_first_at IS NOT NULL
-    GROUP BY 2, 3
-    UNION ALL
-    SELECT 'rebuilt', user_id, NULL, 0, 0 FROM rebuilt
-"""
-
-ADD_TO_VIEWER_DAYS = """
-    INSERT INTO analytics_viewerday AS d (project_id, platform_id, day, first_viewers)
-    SELECT %(project)s::bigint, * FROM unnest(
-        %(platforms)s::bigint[], %(days)s::date[], %(viewers)s::integer[]
-    ) AS c (platform_id, day, viewers)
-    ORDER BY platform_id, day
-    ON CONFLICT (project_id, day, platform_id) DO UPDATE SET
-        first_viewers = d.first_viewers + excluded.first_viewers
-"""
-
-# A new row cannot be below zero, and PostgreSQL looks at it before it finds the one to change:
-# so the difference comes from the array itself.
-ADD_TO_VIEWING_DAYS = """
-    WITH changes AS MATERIALIZED (
-        SELECT * FROM unnest(
-            %(platforms)s::bigint[], %(days)s::date[], %(views)s::integer[], %(seconds)s::bigint[]
-        ) AS c (platform_id, day, views, seconds)
-    )
-    INSERT INTO analytics_viewingday AS d (project_id, platform_id, day, views, viewing_seconds)
-    SELECT %(project)s::bigint, platform_id, day, greatest(views, 0), greatest(seconds, 0)
-    FROM changes ORDER BY platform_id, day
-    ON CONFLICT (project_id, day, platform_id) DO UPDATE SET (views, viewing_seconds) = (
-        SELECT d.views + c.views, d.viewing_seconds + c.seconds
-        FROM changes AS c WHERE c.platform_id = d.platform_id AND c.day = d.day
-    )
-"""
-
 
 class ChangedMeanwhileError(Exception):
     """A user of the batch got a row, moved or left between the two steps of the lock."""
@@ -635,7 +361,8 @@ def store(batch: Batch) -> set[str]:
 def _store(batch: Batch, *, in_one_step: bool) -> set[str]:
     with connection.cursor() as cursor:
         absent = _stage(cursor, batch, in_one_step=in_one_step)
-        _merge(cursor, batch)
+        first = min(beat.started_at for beat in batch.beats)
+        merge(cursor, platform=batch.platform, months=batch.months, first=first)
     return _strangers(absent, batch.platform)
 
 
@@ -645,7 +372,7 @@ def lock_users(cursor: CursorWrapper, user_ids: Iterable[int]) -> None:
 
     The rows of those without a viewing so far are empty, and to be filled or removed.
     """
-    _ask(cursor, LOCK_USERS.format(OF_IDS), {"users": _array(user_ids)})
+    ask(cursor, LOCK_USERS.format(OF_IDS), {"users": array(user_ids)})
 
 
 def _stage(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> set[str]:
@@ -656,13 +383,13 @@ def _stage(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> set[str
     :raises ChangedMeanwhileError: if the locks have to be taken in one step.
     """
     users = {beat.user for beat in batch.beats}
-    values = {"users": _array(users), "project": batch.platform.project_id}
+    values = {"users": array(users), "project": batch.platform.project_id}
     if in_one_step:
-        _ask(cursor, LOCK_USERS.format(NAMED), values)
-    with _pipeline(cursor):
+        ask(cursor, LOCK_USERS.format(NAMED), values)
+    with pipeline(cursor):
         for statement in STAGING:
-            _ask(cursor, statement)
-        held = _ask(cursor, HOLD_USERS, values)
+            ask(cursor, statement)
+        held = ask(cursor, HOLD_USERS, values)
         # This while the server looks.
         rows = _packed(batch)
     with connection.wrap_database_errors, cursor.cursor.copy(COPY) as copy:
@@ -672,7 +399,7 @@ def _stage(cursor: CursorWrapper, batch: Batch, *, in_one_step: bool) -> set[str
         return set()
     if not in_one_step:
         missing -= _add_users(cursor, values)
-    ((is_outdated,),) = _ask(cursor, IS_OUTDATED).fetchall()
+    ((is_outdated,),) = ask(cursor, IS_OUTDATED).fetchall()
     if is_outdated:
         raise ChangedMeanwhileError
     return _absent(cursor, batch.platform) if missing else set()
@@ -685,10 +412,10 @@ def _add_users(cursor: CursorWrapper, values: Mapping[str, Any]) -> int:
     :raises ChangedMeanwhileError: if another transaction is doing so.
     """
     try:
-        with _pipeline(cursor):
-            _ask(cursor, WAIT_LITTLE)
-            added = _ask(cursor, ADD_USERS, values)
-            _ask(cursor, WAIT_AS_USUAL)
+        with pipeline(cursor):
+            ask(cursor, WAIT_LITTLE)
+            added = ask(cursor, ADD_USERS, values)
+            ask(cursor, WAIT_AS_USUAL)
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
             raise ChangedMeanwhileError from error
@@ -702,7 +429,7 @@ def _absent(cursor: CursorWrapper, platform: Platform) -> set[str]:
 
     :raises ChangedMeanwhileError: if one of them should have.
     """
-    absent = {user for (user,) in _ask(cursor, FIND_MISSING).fetchall()}
+    absent = {user for (user,) in ask(cursor, FIND_MISSING).fetchall()}
     if _present(absent, platform):
         raise ChangedMeanwhileError
     return absent
@@ -730,45 +457,3 @@ def _packed(batch: Batch) -> bytes:
 
 def _uuid_bytes(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
-
-
-def _merge_statement(months: set[Month]) -> str:
-    """Return MERGE for viewings of these months; of one month it needs to know no other."""
-    if len(months) > 1:
-        return MERGE
-    (month,) = months
-    return MERGE.replace("analytics_viewing", partition_name(month))
-
-
-def _merge(cursor: CursorWrapper, batch: Batch) -> None:
-    values = {
-        "project": batch.platform.project_id,
-        "platform": batch.platform.pk,
-        "first": min(beat.started_at for beat in batch.beats),
-    }
-    rebuilt: list[int] = []
-    viewers: Counter[tuple[int, date]] = Counter()
-    views: list[tuple[Any, ...]] = []
-    merge = _merge_statement(batch.months)
-    for kind, number, day, count, seconds in _ask(cursor, merge, values).fetchall():
-        if kind == "views" and (count or seconds):
-            views.append((number, day, count, seconds))
-        elif kind == "viewers":
-            viewers[number, day] += count
-        elif kind == "rebuilt":
-            rebuilt.append(number)
-    if rebuilt:
-        viewers.update(rebuild_users(cursor, rebuilt))
-    moved = [(*key, count) for key, count in viewers.items() if count]
-    with _pipeline(cursor):
-        if moved:
-            days = _columns("platforms days viewers", moved)
-            _ask(cursor, ADD_TO_VIEWER_DAYS, values | days)
-        if views:
-            days = _columns("platforms days views seconds", views)
-            _ask(cursor, ADD_TO_VIEWING_DAYS, values | days)
-
-
-def _columns(names: str, rows: Sequence[Sequence[Any]]) -> dict[str, str]:
-    """Return rows of numbers and days as arrays by name."""
-    return dict(zip(names.split(), map(_array, zip(*rows, strict=True)), strict=True))

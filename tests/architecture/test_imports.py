@@ -13,6 +13,7 @@ BELOW_THE_VIEWS = {
     "entitlements",
     "imports",
     "ingest",
+    "merging",
     "models",
     "partitions",
     "rollups",
