@@ -686,7 +686,7 @@ def wait_for_waiting(cursor, is_alive):
 
 def wait_until_gone():
     """Return when the server has noticed that the writer is dead and has undone its work."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     with connection.cursor() as cursor:
         while time.monotonic() < deadline:
             cursor.execute(

@@ -49,7 +49,7 @@ def test_the_example_redeems_shows_and_stops(platform):
     def text(path="", form=None):
         data = None if form is None else urlencode(form).encode()
         try:
-            with opener.open(f"{platform}{path}", data, timeout=10) as answer:
+            with opener.open(f"{platform}{path}", data, timeout=60) as answer:
                 return re.sub("<[^>]+>", " ", answer.read().decode())
         except urllib.error.HTTPError as refused:
             return f"{refused.code} {refused.read().decode()}"

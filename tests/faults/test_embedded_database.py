@@ -73,7 +73,7 @@ def is_alive(pid):
 
 
 def wait_until(condition):
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.02)

@@ -78,7 +78,7 @@ def run(statement, *values, on=connection):
 
 
 def wait_until(condition):
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.02)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.fault]
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ["-m", "gunicorn", "-c", "python:backoffice.web_server", "backoffice.wsgi"]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def items(public_ids):
 
 
 def wait_until(condition):
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.02)

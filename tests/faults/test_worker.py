@@ -110,7 +110,7 @@ def test_a_worker_told_to_stop_puts_its_work_back_and_ends_at_once(asked, begin)
 
     worker.send_signal(signal.SIGTERM)
 
-    assert worker.wait(timeout=10) == 0
+    assert worker.wait(timeout=30) == 0
     asked.refresh_from_db()
     assert (asked.state, asked.lives) == ("WAITING", 3)
 

@@ -54,7 +54,7 @@ def free_port():
 
 def status_of(url):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:
@@ -101,7 +101,7 @@ def test_serving_outlives_its_database_and_ends_in_order(environment):
         os.kill(killed, signal.SIGKILL)
 
         seen = []
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 90
         while (
             seen[-1:] != [200]
             or not cluster_of(environment).is_running()
@@ -115,7 +115,7 @@ def test_serving_outlives_its_database_and_ends_in_order(environment):
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (1000,)
 
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=90)
         assert process.returncode == 0
     assert not cluster_of(environment).is_running()
     assert "database system is shut down" in cluster_of(environment).log.read_text()
@@ -134,7 +134,7 @@ def test_a_web_server_that_is_killed_is_started_again(environment):
 
         os.kill(web, signal.SIGKILL)
 
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 90
         while True:
             with contextlib.suppress(OSError):
                 if status_of(f"{address}/health/live") == 200:
@@ -236,13 +236,13 @@ def test_a_command_that_is_terminated_stops_the_database(environment):
         env=environment,
     )
     cluster = cluster_of(environment)
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 90
     while not (cluster.folder.exists() and cluster._accepts()):
         assert time.monotonic() < limit
         time.sleep(0.05)
     time.sleep(1)
 
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=90)
 
     assert not cluster.is_running()

@@ -94,7 +94,7 @@ def kill(process):
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     with connection.cursor() as cursor:
         while time.monotonic() < deadline:
             cursor.execute(
