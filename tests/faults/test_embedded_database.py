@@ -325,16 +325,21 @@ def test_a_machine_without_binaries_is_told_in_one_line(cluster, monkeypatch):
     assert "DATABASE_URL" in str(refused.value)
 
 
+def reason_of_a_failed_start(cluster):
+    (cluster.data / "global" / "pg_control").unlink()
+    with pytest.raises(DatabaseFailed) as refused:
+        cluster.enter()
+    return str(refused.value)
+
+
 def test_a_server_that_cannot_start_says_why(cluster):
     cluster.enter()
     cluster.leave()
-    (cluster.data / "global" / "pg_control").unlink()
 
-    with pytest.raises(DatabaseFailed) as refused:
-        cluster.enter()
+    reason = reason_of_a_failed_start(cluster)
 
-    assert "pg_control" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert "pg_control" in reason
+    assert "\n" not in reason
 
 
 def test_a_reason_of_an_earlier_start_is_not_told_again(cluster):
@@ -342,24 +347,16 @@ def test_a_reason_of_an_earlier_start_is_not_told_again(cluster):
     cluster.leave()
     with cluster.log.open("a", encoding="utf-8") as log:
         log.write("2026-07-01 12:00:00 UTC [1] FATAL:  terminating connection\n")
-    (cluster.data / "global" / "pg_control").unlink()
 
-    with pytest.raises(DatabaseFailed) as refused:
-        cluster.enter()
-
-    assert "pg_control" in str(refused.value)
+    assert "pg_control" in reason_of_a_failed_start(cluster)
 
 
 def test_the_reason_is_found_in_a_log_that_began_anew(cluster, monkeypatch):
     monkeypatch.setattr(postgres, "LOG_BYTES", 10)
     cluster.enter()
     cluster.leave()
-    (cluster.data / "global" / "pg_control").unlink()
 
-    with pytest.raises(DatabaseFailed) as refused:
-        cluster.enter()
-
-    assert "pg_control" in str(refused.value)
+    assert "pg_control" in reason_of_a_failed_start(cluster)
 
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
