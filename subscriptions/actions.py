@@ -17,6 +17,7 @@ from backoffice.core.instants import to_second
 from backoffice.core.text import email_key
 from subscriptions.entitlements import (
     beneficiary_of,
+    closes,
     free_copy_entitlement,
     purchase_entitlement,
     subscription_entitlement,
@@ -572,10 +573,25 @@ def _keep_trial(known: Subscription | None, reported: Subscription) -> None:
 def _since(
     known: Subscription | Purchase | None, reported: Subscription | Purchase, *, now: datetime
 ) -> datetime:
-    """Return when the reported status arrived first: repeating it moves nothing."""
-    if known is not None and known.status == reported.status:
+    """
+    Return since when the reported status holds: repeating it moves nothing.
+
+    One that closes reopens nothing: what had ended by then stays ended since then, and what gave
+    no access so far gives none.
+    """
+    arrived = to_second(now)
+    if known is None:
+        return arrived
+    if known.status == reported.status:
         return known.status_since
-    return to_second(now)
+    if not closes(reported):
+        return arrived
+    ended = known.access_end if known.access_start else _start_of(reported)
+    return arrived if ended is None else min(arrived, ended)
+
+
+def _start_of(source: Subscription | Purchase) -> datetime:
+    return source.started_at if isinstance(source, Subscription) else source.purchased_at
 
 
 def _store(reported: Source, known: Source | None) -> None:

@@ -31,6 +31,7 @@ CLOSED = {
     Subscription.Status.UNPAID,
     Subscription.Status.PAUSED,
 }
+OVER = {Purchase.Status.EXPIRED, Purchase.Status.CANCELLED}
 # Nobody retries a payment that no outside provider charges.
 WITHOUT_RETRIES = {Provider.OKAST, Provider.OTHER}
 
@@ -46,7 +47,7 @@ def subscription_entitlement(subscription: Subscription, *, grace_days: int) -> 
     if subscription.status in NEVER_OPENED:
         return NOTHING
     ends = [subscription.cancel_at, subscription.ended_at]
-    if subscription.status in CLOSED and ends == [None, None]:
+    if closes(subscription) and ends == [None, None]:
         ends.append(subscription.status_since)
     if (
         subscription.status == Subscription.Status.PAST_DUE
@@ -74,9 +75,14 @@ def purchase_entitlement(purchase: Purchase) -> Entitlement:
     ends = [purchase.expires_at]
     if purchase.expires_at is None and purchase.offer and purchase.offer.rental_days:
         ends.append(start + timedelta(days=purchase.offer.rental_days))
-    if purchase.status in {Purchase.Status.EXPIRED, Purchase.Status.CANCELLED}:
+    if closes(purchase):
         ends.append(purchase.status_since)
     return _between(start, ends)
+
+
+def closes(source: Subscription | Purchase) -> bool:
+    """Return whether the status ends access when it arrives, where no earlier end is known."""
+    return source.status in (CLOSED if isinstance(source, Subscription) else OVER)
 
 
 def beneficiary_of(purchase: Purchase) -> User | None:

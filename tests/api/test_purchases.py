@@ -135,6 +135,24 @@ def test_a_repeated_cancellation_ends_where_the_first_one_did(api, ada, clock):
     assert spans_of(ada) == [(day(11), NOW)]
 
 
+@pytest.mark.parametrize(
+    ("first", "ends"),
+    [
+        pytest.param({"status": "expired"}, [(day(11), NOW)], id="expired before"),
+        pytest.param({"expires_at": "2026-03-15T12:00:00Z"}, [(day(11), day(15))], id="over"),
+        pytest.param({"status": "unknown"}, [], id="gave none"),
+    ],
+)
+def test_a_late_cancellation_opens_nothing_again(api, ada, clock, first, ends):
+    api.put("/purchases/okast/1", pack(ada, **first))
+    assert spans_of(ada) == ends
+    clock.shift(timedelta(days=1))
+
+    api.put("/purchases/okast/1", pack(ada, status="cancelled"))
+
+    assert spans_of(ada) == ends
+
+
 def test_a_new_rental_length_applies_to_what_was_rented_without_a_date(api, service, ada, grace):
     OfferFactory(project=service, reference="film", name="Film", kind="pack", rental_days=2)
     api.put("/purchases/okast/1", pack(ada, offer="film"))

@@ -232,6 +232,39 @@ def test_a_repeat_moves_nothing_and_a_change_of_status_does(api, ada, clock):
     assert spans_of(ada) == [(START, NOW + timedelta(days=2))]
 
 
+def test_what_has_ended_is_not_opened_again_by_another_end(api, ada, clock):
+    body = {"user": str(ada.public_id), "started_at": STARTED}
+    # Three days of grace.
+    api.put(
+        "/subscriptions/okast/1",
+        body | {"status": "past_due", "past_due_since": "2026-03-14T12:00:00Z"},
+    )
+    assert spans_of(ada) == [(START, day(17))]
+
+    for status in ("canceled", "unpaid", "paused"):
+        clock.shift(timedelta(days=1))
+        api.put("/subscriptions/okast/1", body | {"status": status})
+        assert spans_of(ada) == [(START, day(17))]
+
+    clock.shift(timedelta(days=1))
+    api.put("/subscriptions/okast/1", body | {"status": "active"})
+    clock.shift(timedelta(days=1))
+    api.put("/subscriptions/okast/1", body | {"status": "unpaid"})
+    clock.shift(timedelta(days=1))
+    api.put("/subscriptions/okast/1", body | {"status": "canceled"})
+    assert spans_of(ada) == [(START, NOW + timedelta(days=5))]
+
+
+def test_what_never_gave_access_gives_none_when_it_is_canceled(api, ada):
+    body = {"user": str(ada.public_id), "started_at": STARTED}
+    api.put("/subscriptions/okast/1", body | {"status": "incomplete"})
+
+    api.put("/subscriptions/okast/1", body | {"status": "canceled"})
+
+    assert spans_of(ada) == []
+    assert status_of(ada) == (REGISTERED, None)
+
+
 def test_an_absent_field_is_empty_in_the_next_put(api, service, ada):
     OfferFactory(project=service, reference="monthly")
     body = {"user": str(ada.public_id), "status": "active", "started_at": STARTED}
