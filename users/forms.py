@@ -413,6 +413,9 @@ class CustomFieldForm(forms.Form):
             return key
         if key in {other.key for other in self.others}:
             raise ValidationError(_("Another field of this project has this key."))
+        labels = (str(label) for other in self.others for label in other.labels.values())
+        if _as_name(key) in map(_as_name, labels):
+            raise ValidationError(_("Another field of this project has this label."))
         if key.strip("_") in _names_of_columns():
             raise ValidationError(
                 _("This is the name of a column of files or imports: choose another one.")
@@ -483,8 +486,10 @@ class CustomFieldForm(forms.Form):
         words = _as_name(cleaned[name])
         if words in _names_of_columns():
             self.add_error(name, _("A column of the files has this heading: choose another one."))
-        elif words in {_as_name(str(other.labels.get(language, ""))) for other in self.others}:
+        elif words in {_as_name(str(label)) for f in self.others for label in f.labels.values()}:
             self.add_error(name, _("Another field of this project has this label."))
+        elif words in {_as_name(other.key) for other in self.others}:
+            self.add_error(name, _("Another field of this project has this key."))
 
 
 def _names_of_columns() -> frozenset[str]:

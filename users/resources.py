@@ -157,6 +157,8 @@ class CustomWidget(widgets.Widget):
     # With a decimal comma, but not where the comma may part thousands.
     _number = re.compile(r"[+-]?[0-9]{1,16}(?:[.,][0-9]{1,15})?(?:[Ee][+-]?[0-9]{1,2})?", re.ASCII)
     _thousands = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", re.ASCII)
+    # Programs write a day into a sheet as its first instant.
+    _midnight = re.compile(r"[ T]00:00(?::00(?:\.0+)?)?$", re.ASCII)
 
     def __init__(self, field: CustomField) -> None:
         super().__init__()
@@ -168,6 +170,8 @@ class CustomWidget(widgets.Widget):
             given = self._truths.get(value.strip().casefold(), value)
         elif self.field.type == CustomField.Type.NUMBER:
             given = self._typed_number(value.strip())
+        elif self.field.type == CustomField.Type.DATE:
+            given = self._midnight.sub("", value.strip())
         return clean_custom_value(self.field.type, self.field.choices, given)
 
     def _typed_number(self, text: str) -> int | float | str:

@@ -28,6 +28,9 @@ _BOMS: Final = (
 )
 _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 # A spreadsheet's own hint at its separator, in a line before the heading.
+# The letters that UTF-8 writes most in our languages, dashes and quotes; what their bytes are in
+# Windows-1252 ("Ã©", "â€™") nobody writes.
+_UTF_8_LETTER = re.compile(rb"\xc3[\x80-\xbf]|\xe2\x80[\x80-\xbf]")
 _HINT = re.compile(r"sep=(.)\r?\n?")
 
 
@@ -202,9 +205,10 @@ def _check_fits(file: IO[bytes], encoding: str) -> None:
 
 def _check_not_mixed(file: IO[bytes]) -> None:
     """
-    Refuse a file, no UTF-8 as a whole, in which some line beyond ASCII is UTF-8.
+    Refuse a file, no UTF-8 as a whole, in which some line beyond ASCII is UTF-8, or a part of one.
 
-    :raises Unreadable: with the first line that is not like the first one beyond ASCII.
+    :raises Unreadable: with the first line that is not like the first one beyond ASCII, or in
+        which letters of both kinds stand.
     """
     first: bool | None = None
     # Latin-1 gives each byte a character of its own.
@@ -212,8 +216,10 @@ def _check_not_mixed(file: IO[bytes]) -> None:
         for number, text in enumerate(lines, start=1):
             if text.isascii():
                 continue
-            is_utf_8 = _is_utf_8(text.encode("latin-1"))
-            if first is not None and is_utf_8 != first:
+            content = text.encode("latin-1")
+            is_utf_8 = _is_utf_8(content)
+            is_both = not is_utf_8 and _UTF_8_LETTER.search(content)
+            if is_both or (first is not None and is_utf_8 != first):
                 raise Unreadable("encodings-mixed", line=number)
             first = is_utf_8
 

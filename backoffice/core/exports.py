@@ -57,6 +57,15 @@ class MadeFile:
         """The value of the header Repr-Digest (RFC 9530)."""
         return repr_digest(self._hash.digest())
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an answer says of the file, so that its reader can tell whether it is whole."""
+        return {
+            "Content-Length": str(self.size),
+            "X-Row-Count": str(self.rows),
+            "Repr-Digest": self.repr_digest,
+        }
+
     def count(self, block: bytes) -> None:
         """Take the block into size and digest."""
         self.size += len(block)

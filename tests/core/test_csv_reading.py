@@ -75,6 +75,8 @@ def test_a_record_has_the_line_where_it_begins():
         ("a,b\n\n\n1,\x00".encode("utf-16"), "nul", 4),
         ("a,b\n1,é\n".encode() + "2,ü\n".encode("cp1252"), "encodings-mixed", 3),
         ("a,b\n1,é\n".encode("cp1252") + "2,ü\n".encode(), "encodings-mixed", 3),
+        ("a,b\né,".encode() + "ü\n".encode("cp1252"), "encodings-mixed", 2),
+        ("a,b\n1,ü\n".encode("cp1252") + b"d\xe2\x80\x99\xe9t\xe9,1\n", "encodings-mixed", 3),
         (b"\xef\xbb\xbfa,b\n1,\xe9\n", "encoding", 2),
         (b"a,b\n1,\x81\n", "encoding", 2),
         (b"\xff\xfea\x00\n\x00\x00\xd8b\x00", "encoding", 2),

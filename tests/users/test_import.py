@@ -1,6 +1,8 @@
 """The import of users, as somebody clicks through it: from the file to the undo."""
 
+import base64
 import csv
+import hashlib
 import io
 import re
 import uuid
@@ -244,7 +246,11 @@ def test_skipping_leaves_who_is_there(imports, person):
 def test_the_template_has_the_columns_in_both_kinds_of_file(imports, project):
     CustomFieldFactory(project=project, key="team")
     answer = imports.client.get("/users/import/template.csv")
-    assert b"".join(answer).decode("utf-8-sig") == (
+    content = b"".join(answer)
+    assert (answer["Content-Length"], answer["X-Row-Count"]) == (str(len(content)), "0")
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    assert answer["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert content.decode("utf-8-sig") == (
         "first_name,last_name,email,registered_at,language,country,platform,offer,"
         "free_copy_days,team\r\n"
     )
@@ -299,6 +305,42 @@ def test_what_was_matched_by_hand_is_remembered(imports, other_project):
 
     assert imports.row.columns == ["email"]
     assert ImportHeading.objects.get().heading == "kundenmail"
+
+
+def test_a_declared_heading_means_itself_whatever_was_matched_before(imports, person):
+    person("Lee", first_name="Ann", email="ann@example.com")
+    swapped = {"map_2": "last_name", "map_3": "first_name"}
+    imports.upload("email,first_name,last_name\nx@example.com,A,B\n").match(**swapped)
+
+    imports.upload("email,first_name,last_name\nann@example.com,Ann,Lee\n").match()
+
+    assert imports.counts == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("heading", ["Password", "is_staff", "ada@example.com"])
+def test_what_no_file_should_hold_is_asked_about_each_time(imports, project, heading):
+    CustomFieldFactory(project=project, key="note")
+    content = f"email,{heading}\nnew@example.com,x\n"
+    imports.upload(content).match(map_2="note")
+
+    imports.upload(content).match()
+
+    assert imports.answer.status_code == 400
+    assert heading in imports.text
+    assert not ImportHeading.objects.exists()
+
+
+def test_a_day_may_be_written_as_its_first_instant(imports, project):
+    CustomFieldFactory(project=project, key="born", type=CustomField.Type.DATE)
+
+    imports.upload(
+        "email,born\na@example.com,2000-01-02 00:00:00\nb@example.com,2000-01-02T00:00\n"
+        "c@example.com,2000-01-02 00:00:01\n"
+    ).match()
+    imports.act("confirm")
+
+    born = dict(User.objects.values_list("email", "custom__born"))
+    assert born == {"a@example.com": "2000-01-02", "b@example.com": "2000-01-02"}
 
 
 def test_two_columns_cannot_be_the_same(imports):

@@ -2,10 +2,11 @@
 
 import contextlib
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
@@ -14,7 +15,7 @@ from backoffice.jobs.models import Job
 from backoffice.jobs.running import Interrupted
 from tests.conftest import NOW
 from tests.factories.projects import PlatformFactory
-from tests.factories.users import UserFactory
+from tests.factories.users import CustomFieldFactory, UserFactory
 from users.deletion import delete_user
 from users.imports import applying, checking, uploading
 from users.imports.applying import apply
@@ -281,6 +282,54 @@ def test_a_deleted_user_is_in_no_file_and_no_row(admin, project, person, client)
     page = client.get(f"/users/import/{checked.public_id}/").content.decode()
     assert "The file itself was removed, because a user who is in it was deleted" in page
     assert "Match the columns again" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns"),
+    [
+        pytest.param("Ada Lovelace.csv", b"email\nx@example.com\n", ["email"], id="file name"),
+        pytest.param(
+            "x.csv",
+            b"email,ADA@example.com,ada,lovelace\nx@example.com,y,X,Y\n",
+            ["email", "note", "first_name", "last_name"],
+            id="headings",
+        ),
+        pytest.param(
+            "x.csv",
+            b"email,first_name\nAda <Ada@example.com>,Ada\nx@example.com,X\n",
+            ["email", "first_name"],
+            id="a refused row",
+        ),
+        pytest.param(
+            "x.csv", b"email,parent\nx@example.com,ada@example.com\n", ["email", "ignore"],
+            id="an ignored column",
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_of_a_deleted_user_stays_beside_the_rows(
+    admin, project, person, name, content, columns
+):
+    CustomFieldFactory(project=project, key="note")
+    ada = person("Lovelace", first_name="Ada", email="ada@example.com")
+    made = upload(file=io.BytesIO(content), name=name, project=project, actor=admin, now=NOW)
+    match_columns(
+        user_import=made,
+        columns=columns,
+        mode="update",
+        platform=project.platforms.get(),
+        sends_invitations=False,
+        actor=admin,
+        now=NOW,
+    )
+
+    delete_user(user=ada, actor=admin, now=NOW)
+
+    with connection.cursor() as cursor:
+        for table in ("userimport", "importpart", "importrow", "importheading"):
+            what = "encode(content, 'escape')" if table == "importpart" else "t::text"
+            cursor.execute(f"SELECT {what} FROM users_{table} AS t")
+            kept = " ".join(row for (row,) in cursor.fetchall()).lower()
+            assert not {"ada@", "lovelace", "ada"} & set(re.findall(r"ada@|\w+", kept)), kept
 
 
 def test_a_user_deleted_during_the_dry_run_is_in_no_row(

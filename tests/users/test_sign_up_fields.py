@@ -136,6 +136,25 @@ def test_what_stands_may_stay_though_it_would_be_refused_today(admin, project):
     assert CustomField.objects.get().is_required
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"key": "club", "label_en": "Shoe size"}, "has this key"),
+        ({"key": "club", "label_en": "Pointure"}, "has this label"),
+        ({"key": "pointure", "label_en": "Club"}, "has this label"),
+    ],
+)
+def test_a_heading_can_mean_one_field_alone(admin, project, given, problem):
+    labels = {"en": "Size of shoes", "fr": "Pointure"}
+    CustomFieldFactory(project=project, key="shoe_size", labels=labels)
+
+    refused = admin.post(f"{LIST}new/", given | {"type": "text"})
+
+    assert refused.status_code == 400
+    assert problem in refused.content.decode()
+    assert CustomField.objects.count() == 1
+
+
 def test_labels_of_other_languages_stay(admin, project):
     CustomFieldFactory(project=project, key="club", labels={"en": "Club", "de": "Verein"})
 

@@ -21,6 +21,26 @@ IGNORE = "ignore"
 # What the file of refused rows begins with, so that it can be imported as it is.
 REFUSED_LINE, REFUSED_REASON = "refused_line", "refused_reason"
 CUSTOM = "custom."
+# Comparable headings of what no file should hold: somebody looks at them each time.
+NEVER_GUESSED = frozenset(
+    {
+        "password",
+        "passwd",
+        "pwd",
+        "password hash",
+        "mot de passe",
+        "is staff",
+        "is superuser",
+        "is active",
+        "is admin",
+        "role",
+        "roles",
+        "groups",
+        "permissions",
+        "token",
+        "api key",
+    }
+)
 
 
 class ColumnsRefused(Exception):
@@ -79,7 +99,11 @@ class ImportColumns:
         return found
 
     def guess(self, headings: Sequence[str]) -> list[str]:
-        """Return what each heading stands for, as far as it is declared or was matched before."""
+        """
+        Return what each heading stands for, as far as it is declared or was matched before.
+
+        A declared one always means itself, so that every file of ours comes back as it is.
+        """
         keys = [comparable(heading) for heading in headings]
         remembered = dict(
             ImportHeading.objects.filter(project=self.project, heading__in=keys).values_list(
@@ -88,9 +112,15 @@ class ImportColumns:
         )
         known = self.by_name
         return [
-            remembered[key] if remembered.get(key) in known else self.meanings.get(key, "")
+            self.meanings.get(key, "") or (remembered[key] if remembered.get(key) in known else "")
             for key in keys
         ]
+
+    def may_be_remembered(self, key: str) -> bool:
+        """Return whether a comparable heading that was matched by hand may mean that again."""
+        return (
+            bool(key) and key not in self.meanings and key not in NEVER_GUESSED and "@" not in key
+        )
 
     def check(self, columns: Sequence[str]) -> None:
         """

@@ -1,6 +1,7 @@
 """When the personal data of imports goes: in time, and when a user in it is deleted."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -9,10 +10,12 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from backoffice.audit.recording import SYSTEM
+from backoffice.core.text import fold
 from users.imports.applying import record_applied
 from users.imports.checking import counts_of
+from users.imports.columns import IGNORE, ImportColumns, comparable
 from users.imports.undoing import record_undone
-from users.models import ImportPart, ImportRow, User, UserImport
+from users.models import ImportHeading, ImportPart, ImportRow, User, UserImport
 
 State = UserImport.State
 
@@ -82,14 +85,18 @@ def _empty(user_import: UserImport, now: datetime) -> None:
     user_import.save()
 
 
-# A row is about a user if it found or made them, or has their address. Nothing is indexed for
-# this question, because every import would pay for that: the rows of the imports of a day are
-# read once, whatever the number of users, by as many processes as the database gives.
+# A row is about a user if it found or made them, or has their address; a refused one may have it
+# anywhere, beside other words. Nothing is indexed for this question, because every import would
+# pay for that: the rows of the imports of a day are read once, whatever the number of users, by as
+# many processes as the database gives.
 ABOUT: Final = """
-    SELECT user_import_id, line FROM users_importrow
+    SELECT user_import_id, line FROM users_importrow AS r
     WHERE user_import_id = ANY (%(imports)s) AND (
         user_key = ANY (%(keys)s) OR public_id = ANY (%(public_ids)s)
         OR lower(btrim(email)) = ANY (%(emails)s)
+        OR verdict = 4 AND EXISTS (
+            SELECT FROM unnest(%(emails)s::text[]) AS e WHERE strpos(lower(r::text), e) > 0
+        )
     )
 """
 
@@ -111,14 +118,17 @@ def forget_in_imports(user_ids: Collection[int], *, now: datetime) -> None:
     Remove what imports hold about these users. Called by their deletion, while they have a name.
 
     Files go whole: those with a row about one of the users, and those of which nobody can tell,
-    because they were not checked yet. Rows about the users are emptied; the verdicts stay, and
-    the users can no more be restored by undoing. One reading of the rows of the day's imports.
+    because they were not checked yet or have columns that were ignored. Rows about the users are
+    emptied; the verdicts stay, and the users can no more be restored by undoing. One reading of
+    the rows of the day's imports.
     """
     users = User.objects.filter(pk__in=user_ids)
+    _forget_headings(users)
     live = UserImport.objects.filter(project__in=users.values("project"), forgotten_at=None)
     if not live.exists():
         return
     _forget_unread(live, now)
+    _forget_words(live, users, now)
     names = list(users.values_list("pk", "public_id", Lower("email")))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -151,3 +161,59 @@ def _forget_unread(live: QuerySet[UserImport], now: datetime) -> None:
         user_import.state = State.REFUSED
         user_import.refusal = {"code": "forgotten"}
         _empty(user_import, now)
+
+
+def _forget_headings(users: QuerySet[User]) -> None:
+    """Remove headings that name one of the users: a file may begin with its first row."""
+    named = _naming(users)
+    kept = ImportHeading.objects.filter(project__in=users.values("project"))
+    found = [pk for pk, heading in kept.values_list("pk", "heading") if named(heading)]
+    ImportHeading.objects.filter(pk__in=found).delete()
+
+
+def _forget_words(live: QuerySet[UserImport], users: QuerySet[User], now: datetime) -> None:
+    """
+    Remove what names one of the users in file names and headings, and files unread in part.
+
+    An import that is at work at this moment may wait for one of the users: it is not waited for,
+    and keeps its words until its time is over.
+    """
+    named = _naming(users)
+    for user_import in live.order_by("pk"):
+        headings = ["" if named(heading) else heading for heading in user_import.headings]
+        file_name = "" if named(user_import.file_name) else user_import.file_name
+        if headings != user_import.headings or _was_read_in_part(user_import, now):
+            ImportPart.objects.filter(user_import=user_import).delete()
+        if (headings, file_name) != (user_import.headings, user_import.file_name):
+            for held in live.filter(pk=user_import.pk).select_for_update(skip_locked=True):
+                held.headings, held.file_name = headings, file_name
+                held.save(update_fields=["headings", "file_name"])
+
+
+def _was_read_in_part(user_import: UserImport, now: datetime) -> bool:
+    """Return whether a column was ignored of which nobody knows what it holds."""
+    if IGNORE not in user_import.columns:
+        return False
+    meanings = ImportColumns(user_import.project, now).meanings
+    return any(
+        column == IGNORE and meanings.get(comparable(heading)) != IGNORE
+        for heading, column in zip(user_import.headings, user_import.columns, strict=True)
+    )
+
+
+def _naming(users: QuerySet[User]) -> Callable[[str], bool]:
+    """Return what tells whether a text has the address or a name of one of the users in it."""
+    names = users.values_list("email", "first_name", "last_name")
+    phrases = {_phrase(name) for of_one in names for name in of_one if _phrase(name).strip()}
+
+    def is_named(text: str) -> bool:
+        within = _phrase(text)
+        return any(phrase in within for phrase in phrases)
+
+    return is_named
+
+
+def _phrase(text: str) -> str:
+    """Return the words of a text without case and accents, between blanks."""
+    words = re.findall(r"[^\W_]+", fold(text))
+    return f" {' '.join(words)} "

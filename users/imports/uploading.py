@@ -195,12 +195,12 @@ def _go_on(user_import: UserImport, step: str, *, actor: StaffMember, now: datet
 
 def _remember(user_import: UserImport, columns: Sequence[str]) -> None:
     """Keep what somebody matched by hand; never that a column is ignored."""
-    meanings = ImportColumns(user_import.project, user_import.created_at).meanings
+    known = ImportColumns(user_import.project, user_import.created_at)
     keys = [comparable(heading) for heading in user_import.headings]
     by_hand = {
         key: name
         for key, name in zip(keys, columns, strict=True)
-        if key and name != IGNORE and meanings.get(key) != name
+        if name != IGNORE and known.may_be_remembered(key)
     }
     ImportHeading.objects.filter(project=user_import.project, heading__in=keys).delete()
     ImportHeading.objects.bulk_create(

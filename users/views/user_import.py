@@ -139,7 +139,7 @@ class Template(ImportPage, View):
             as_attachment=True,
             filename=f"{self.project.slug}-import.{made.extension}",
             content_type=made.content_type,
-            headers={"Content-Length": str(made.size)},
+            headers=made.headers,
         )
 
     def make(self, headings: Sequence[str]) -> MadeFile:
@@ -356,11 +356,7 @@ class RefusedRows(OneImport):
                 "refused", self.project.slug, self.now.astimezone(self.zone).date()
             ),
             content_type="text/csv; charset=utf-8",
-            headers={
-                "Content-Length": str(made.size),
-                "X-Row-Count": str(made.rows),
-                "Repr-Digest": made.repr_digest,
-            },
+            headers=made.headers,
         )
 
 

@@ -172,12 +172,7 @@ class FilePage(StaffPage, View):
             as_attachment=True,
             filename=order.file_name,
             content_type=made.content_type,
-            headers={
-                "Content-Length": str(made.size),
-                "X-Row-Count": str(made.rows),
-                "Repr-Digest": made.repr_digest,
-                **({"Link": manifest_link(noted)} if manifest else {}),
-            },
+            headers=made.headers | ({"Link": manifest_link(noted)} if manifest else {}),
         )
 
     def refuse(self, messages: Iterable[str], *, status: int = 400) -> HttpResponse:
