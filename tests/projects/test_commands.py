@@ -41,7 +41,11 @@ def test_makes_a_project():
     ("change", "said"),
     [
         ({"time_zone": "Mars/Olympus"}, "Mars/Olympus is no time zone"),
-        ({"currency": "eur"}, "three capital letters"),
+        ({"time_zone": "localtime"}, "localtime is no time zone"),
+        ({"time_zone": "posixrules"}, "posixrules is no time zone"),
+        ({"time_zone": "Factory"}, "Factory is no time zone"),
+        ({"currency": "eur"}, "eur is no currency: use three capital letters"),
+        ({"currency": "XXQ"}, "XXQ is no currency"),
         ({"minimum_view": 61}, "less than or equal to 60"),
         ({"minimum_view": -1}, "greater than or equal to 0"),
         ({"name": ""}, "name: This field cannot be blank"),
