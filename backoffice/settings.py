@@ -14,10 +14,13 @@ from backoffice.env import (
     env_address,
     env_base_url,
     env_bool,
+    env_contact,
     env_email,
+    env_host_port,
+    env_hosts,
     env_int,
-    env_list,
     env_secret,
+    is_random_enough,
     local_key,
 )
 
@@ -29,7 +32,6 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- Where it runs -------------------------------------------------------------------------
 
 PRODUCTION = env_bool("PRODUCTION")
-SECRET_KEY_LENGTH = 50
 # What must be named in production may be left out elsewhere.
 _optional = None if PRODUCTION else ""
 
@@ -37,17 +39,16 @@ DEBUG = False
 # The embedded database, files and keys.
 DATA_DIR = postgres.data_folder()
 SECRET_KEY = env_secret("SECRET_KEY", _optional) or local_key(DATA_DIR, "secret-key")
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
-if not ALLOWED_HOSTS and not PRODUCTION:
-    ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env_hosts(
+    "ALLOWED_HOSTS",
+    None if PRODUCTION else ["localhost", ".localhost", "127.0.0.1", "[::1]"],
+    may_be_any=not PRODUCTION,
+)
 
 if PRODUCTION:
     env("DATABASE_URL")
     env("TRUSTED_PROXY_HOPS")
-    env("ALLOWED_HOSTS")
-    if "*" in ALLOWED_HOSTS:
-        raise ImproperlyConfigured("ALLOWED_HOSTS='*': name the hosts that people use.")
-    if len(SECRET_KEY) < SECRET_KEY_LENGTH:
+    if not is_random_enough(SECRET_KEY):
         raise ImproperlyConfigured("SECRET_KEY: use 50 random characters or more.")
 
 # --- Apps ----------------------------------------------------------------------------------
@@ -235,7 +236,8 @@ LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # How many proxies of the operator's stand in front; each adds one entry to X-Forwarded-For.
-TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0)
+# More than ten are a slip of the finger, with which nobody's address would be known.
+TRUSTED_PROXY_HOPS = env_int("TRUSTED_PROXY_HOPS", 0, most=10)
 if TRUSTED_PROXY_HOPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
@@ -318,7 +320,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 # An exception's own words may hold personal data: in production only its kind and place are kept.
 LOGGING = logging_settings(with_messages_of_exceptions=not PRODUCTION)
 # HOST:PORT on which /metrics answers; none, no metrics.
-METRICS_ADDR = env("METRICS_ADDR", "")
+METRICS_ADDR = env_host_port("METRICS_ADDR")
 
 # --- Providers of payments -----------------------------------------------------------------
 
@@ -335,7 +337,7 @@ WEBHOOK_MAX_BYTES = 1024 * 1024
 
 # --- People, mail --------------------------------------------------------------------------
 
-SUPPORT_CONTACT = env("SUPPORT_CONTACT", _optional)
+SUPPORT_CONTACT = env_contact("SUPPORT_CONTACT", _optional)
 DEFAULT_FROM_EMAIL = env_address("MAIL_FROM", None if PRODUCTION else "backoffice@localhost")
 globals().update(env_email("EMAIL_URL", _optional))
 # Without a mail server mails stay in their register.

@@ -7,11 +7,12 @@ leaves another; the threads, so that slow readers of files do not keep the other
 
 import os
 import shutil
+import sys
 from typing import Any
 
 from backoffice import postgres
 from backoffice.core.logs import logging_settings
-from backoffice.env import env, env_bool, env_int
+from backoffice.env import env, env_bool, env_host_port, env_int
 
 bind = env("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
@@ -29,7 +30,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH1
 proc_name = "backoffice"
 logconfig_dict = logging_settings(with_messages_of_exceptions=not env_bool("PRODUCTION"))
 
-_metrics_address = env("METRICS_ADDR", "")
+_metrics_address = env_host_port("METRICS_ADDR")
 _metrics_folder = postgres.data_folder() / "metrics"
 
 if _metrics_address:
@@ -46,10 +47,14 @@ def when_ready(server: Any) -> None:
     from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    host, _, port = _metrics_address.rpartition(":")
+    host, port = _metrics_address
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    start_http_server(int(port), addr=host.strip("[]"), registry=registry)
+    try:
+        start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        # Another's address, or one that is taken: said in one line, as of an odd value.
+        sys.exit(f"Error: METRICS_ADDR: nothing can listen on {host}:{port}: {error.strerror}.")
 
 
 def post_worker_init(worker: Any) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import Actor, record
+from backoffice.core.hosts import is_loopback
 from backoffice.projects.models import ApiKey, Platform, Project, StoredAnswer
 from backoffice.projects.selectors import hash_of_key
 
@@ -23,7 +24,6 @@ _KEY_BYTES = 32
 _HINT_LENGTH = 10
 # The settings have a page of this name among the platforms' own.
 _TAKEN_SLUG = "new"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ProjectRefused(Exception):
@@ -247,7 +247,7 @@ def check_home_url(url: str) -> None:
         ) from error
     if parts.username is not None or parts.password is not None:
         raise ProjectRefused(_("The address holds a user name or password: leave it out."))
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    if parts.scheme != "https" and not is_loopback(parts.hostname):
         raise ProjectRefused(
             _("%(url)r is not encrypted: use https (http only on this machine).") % {"url": url}
         )

@@ -1,7 +1,6 @@
 """What staff may set about a project and its platforms."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice.core.money import currencies
 from backoffice.core.validation import clean_language, clean_text
 from backoffice.projects.actions import ProjectRefused, check_home_url
-from backoffice.projects.models import Platform, Project
+from backoffice.projects.models import Platform, Project, time_zones
 
 LONGEST_GRACE_DAYS = 60
 LONGEST_VIEW_SECONDS = 60
@@ -129,7 +128,7 @@ class ProjectForm(forms.Form):
         kwargs["initial"] = {name: getattr(project, name) for name in own}
         kwargs["initial"]["languages"] = ", ".join(project.languages)
         super().__init__(*args, **kwargs)
-        zones = sorted(available_timezones() | {project.time_zone})
+        zones = sorted(time_zones() | {project.time_zone})
         self.fields["time_zone"].choices = [(name, name) for name in zones]  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:

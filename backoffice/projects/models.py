@@ -5,16 +5,36 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.core.money import currencies
+
+# These lie among the zones, but are what a machine is set to, or nothing yet: another machine
+# would cut other days.
+_NO_ZONES = frozenset(["Factory", "localtime", "posixrules"])
+
+
+def time_zones() -> set[str]:
+    """Return the names of all zones that are the same on every machine."""
+    return available_timezones() - _NO_ZONES
+
 
 def validate_time_zone(name: str) -> None:
-    """Refuse a name that the time zone database does not know."""
-    if name not in available_timezones():
+    """Refuse a name that the time zone database does not know, or no two machines agree on."""
+    if name not in time_zones():
         raise ValidationError(_("%(name)s is no time zone."), params={"name": name})
+
+
+def validate_currency(code: str) -> None:
+    """Refuse a code that ISO 4217 does not know."""
+    if code not in currencies():
+        raise ValidationError(
+            _("%(code)s is no currency: use three capital letters, like EUR."),
+            params={"code": code},
+        )
 
 
 def english_only() -> list[str]:
@@ -33,10 +53,7 @@ class Project(models.Model):
     name = models.CharField(max_length=100)
     # All figures of the project are cut at this zone's days and months.
     time_zone = models.CharField(max_length=64, validators=[validate_time_zone])
-    currency = models.CharField(
-        max_length=3,
-        validators=[RegexValidator(r"\A[A-Z]{3}\Z", _("Use three capital letters, like EUR."))],
-    )
+    currency = models.CharField(max_length=3, validators=[validate_currency])
     languages = ArrayField(models.CharField(max_length=10), default=english_only)
     device_limit = models.PositiveSmallIntegerField(default=3, choices=[(3, "3"), (5, "5")])
     has_trials = models.BooleanField(default=False)

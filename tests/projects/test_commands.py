@@ -41,7 +41,11 @@ def test_makes_a_project():
     ("change", "said"),
     [
         ({"time_zone": "Mars/Olympus"}, "Mars/Olympus is no time zone"),
-        ({"currency": "eur"}, "three capital letters"),
+        ({"time_zone": "localtime"}, "localtime is no time zone"),
+        ({"time_zone": "posixrules"}, "posixrules is no time zone"),
+        ({"time_zone": "Factory"}, "Factory is no time zone"),
+        ({"currency": "eur"}, "eur is no currency: use three capital letters"),
+        ({"currency": "XXQ"}, "XXQ is no currency"),
         ({"minimum_view": 61}, "less than or equal to 60"),
         ({"minimum_view": -1}, "greater than or equal to 0"),
         ({"name": ""}, "name: This field cannot be blank"),
@@ -72,7 +76,17 @@ def test_makes_a_platform(project):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://a.example/x", "http://127.0.0.1:8000/", "http://localhost/", "http://[::1]/"]
+    "url",
+    [
+        "https://a.example/x",
+        "http://127.0.0.1:8000/",
+        "http://127.0.0.2/",
+        "http://127.255.255.254:3000/",
+        "http://localhost/",
+        "http://LOCALHOST/",
+        "http://[::1]/",
+        "http://[0:0::1]:3000/",
+    ],
 )
 def test_takes_https_and_loopback(project, url):
     call_command("create_platform", "north", "web", **PLATFORM | {"home_url": url})
@@ -85,6 +99,11 @@ def test_takes_https_and_loopback(project, url):
     [
         "http://www.example.com/",
         "http://127.0.0.1.example.com/",
+        "http://126.255.255.255/",
+        "http://128.0.0.1/",
+        "http://0.0.0.0/",
+        "http://[::2]/",
+        "http://[::]/",
         "http://localhost.example.com/",
         "https://user:pass@example.com/",
         "http://127.0.0.1@example.com/",

@@ -68,6 +68,13 @@ def test_sent_back_as_shown_nothing_changes(admin, project):
     assert kinds() == []
 
 
+def test_only_zones_that_all_machines_agree_on_are_offered(admin):
+    offered = {name for name, _ in admin.get(SETTINGS).context["form"]["time_zone"].field.choices}
+
+    assert {"UTC", "Europe/Paris", "Asia/Tokyo"} <= offered
+    assert not offered & {"Factory", "localtime", "posixrules"}
+
+
 def test_settings_are_changed_with_a_line_in_the_trail(admin):
     changed = {
         "name": "Nørth",
@@ -98,6 +105,7 @@ def test_settings_are_changed_with_a_line_in_the_trail(admin):
         {"name": ""},
         {"name": "a\x07b"},
         {"time_zone": "Mars/Olympus"},
+        {"time_zone": "localtime"},
         {"currency": "EURO"},
         {"currency": "XYZ"},
         {"languages": "klingon"},

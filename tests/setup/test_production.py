@@ -60,18 +60,58 @@ def test_a_missing_value_stops_the_start_with_its_name(name):
     assert name in last_line(done)
 
 
+@pytest.mark.parametrize("name", [name for name in COMPLETE if name != "PRODUCTION"])
+def test_blanks_are_missing(name):
+    done = ask("settings.DEBUG", **COMPLETE | {name: " \t "})
+
+    assert f"ImproperlyConfigured: {name} is missing" in last_line(done)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PRODUCTION", "yes"),
         ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "x" * 60),
+        ("SECRET_KEY", "k3y!" * 15),
+        ("SECRET_KEY", "django-insecure-" + COMPLETE["SECRET_KEY"]),
+        ("SECRET_KEY_FILE", "/etc/hostname"),
         ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", ","),
+        ("ALLOWED_HOSTS", " . "),
+        ("ALLOWED_HOSTS", "backoffice.example,*"),
+        ("ALLOWED_HOSTS", "http://backoffice.example"),
+        ("ALLOWED_HOSTS", "backoffice.example:8000"),
+        ("ALLOWED_HOSTS", "backoffice example"),
+        ("ALLOWED_HOSTS", "backoffice..example"),
+        ("ALLOWED_HOSTS", "*.example"),
+        ("ALLOWED_HOSTS", "300.1.1.1"),
+        ("ALLOWED_HOSTS", "::1"),
+        ("ALLOWED_HOSTS", "[::1"),
         ("DATABASE_URL", "postgresql://me:hunter2@[::1/backoffice"),
+        ("DATABASE_URL", "postgresql://"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db.example"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db.example/%20"),
+        ("DATABASE_URL", "host=db.example password=hunter2"),
         ("TRUSTED_PROXY_HOPS", "-1"),
         ("TRUSTED_PROXY_HOPS", "one"),
+        ("TRUSTED_PROXY_HOPS", "11"),
+        ("TRUSTED_PROXY_HOPS", "999"),
         ("EMAIL_URL", "https://hunter2@mail.example"),
         ("EMAIL_URL", "smtps://mail.example:hunter2"),
         ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "Back office <>"),
+        ("MAIL_FROM", "Back office\nBcc: me@mail.example <backoffice@mail.example>"),
+        ("MAIL_FROM", "backoffice@mail.example\n"),
+        ("MAIL_FROM", "backoffice@mail.example, me@mail.example"),
+        ("SUPPORT_CONTACT", "nobody"),
+        ("SUPPORT_CONTACT", "javascript:alert(1)"),
+        ("SUPPORT_CONTACT", "javascript:alert(1)@mail.example"),
+        ("SUPPORT_CONTACT", "ftp://mail.example/"),
+        ("SUPPORT_CONTACT", "https://"),
+        ("SUPPORT_CONTACT", "https://[::1"),
+        ("SUPPORT_CONTACT", "https://mail.example/\nhelp"),
+        ("METRICS_ADDR", "nonsense"),
         ("REQUIRE_SECOND_FACTOR", "no"),
         ("STATEMENT_TIMEOUT_MS", "15s"),
     ],
@@ -82,6 +122,46 @@ def test_an_odd_value_stops_the_start_with_its_name(name, value):
     assert done.returncode != 0
     assert name in last_line(done)
     assert "hunter2" not in last_line(done)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "setting", "expected"),
+    [
+        ("ALLOWED_HOSTS", "A.example, .b.example,", "ALLOWED_HOSTS", ["A.example", ".b.example"]),
+        ("ALLOWED_HOSTS", "10.0.0.7,[::1]", "ALLOWED_HOSTS", ["10.0.0.7", "[::1]"]),
+        ("TRUSTED_PROXY_HOPS", "0", "TRUSTED_PROXY_HOPS", 0),
+        ("TRUSTED_PROXY_HOPS", "10", "TRUSTED_PROXY_HOPS", 10),
+        ("MAIL_FROM", "backoffice@localhost", "DEFAULT_FROM_EMAIL", "backoffice@localhost"),
+        ("MAIL_FROM", '"B, o" <b@m.example>', "DEFAULT_FROM_EMAIL", '"B, o" <b@m.example>'),
+        ("SUPPORT_CONTACT", "https://help/#me", "SUPPORT_CONTACT", "https://help/#me"),
+        ("SUPPORT_CONTACT", "o'hara+1@mail", "SUPPORT_CONTACT", "o'hara+1@mail"),
+        ("METRICS_ADDR", "127.0.0.1:9100", "METRICS_ADDR", ("127.0.0.1", 9100)),
+        ("METRICS_ADDR", "[::1]:9100", "METRICS_ADDR", ("::1", 9100)),
+        ("METRICS_ADDR", " ", "METRICS_ADDR", None),
+    ],
+)
+def test_a_good_value_is_taken(name, value, setting, expected):
+    done = ask(f"settings.{setting}", **COMPLETE | {name: value})
+
+    assert done.stdout.strip() == str(expected), done.stderr
+
+
+def test_outside_production_any_host_may_be_named():
+    done = ask("settings.ALLOWED_HOSTS", ALLOWED_HOSTS="*")
+
+    assert done.stdout.strip() == str(["*"])
+
+
+def test_outside_production_blanks_leave_everything_to_its_default():
+    blanks = dict.fromkeys([*COMPLETE, "SECRET_KEY_FILE", "METRICS_ADDR"], " ")
+
+    done = ask(
+        "(settings.ALLOWED_HOSTS[0], settings.SUPPORT_CONTACT, settings.DEFAULT_FROM_EMAIL,"
+        " settings.DATABASES['default']['NAME'])",
+        **blanks,
+    )
+
+    assert done.stdout.strip() == str(("localhost", "", "backoffice@localhost", "backoffice"))
 
 
 def test_the_key_may_lie_in_a_file(tmp_path):
@@ -100,6 +180,17 @@ def test_a_key_file_that_is_not_there_is_named():
     done = ask("settings.SECRET_KEY", **rest, SECRET_KEY_FILE="/nowhere/key")
 
     assert "SECRET_KEY_FILE='/nowhere/key'" in last_line(done)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_a_key_file_without_a_key_is_named(tmp_path, content):
+    key = tmp_path / "key"
+    key.write_bytes(content)
+    rest = {name: value for name, value in COMPLETE.items() if name != "SECRET_KEY"}
+
+    done = ask("settings.SECRET_KEY", **rest, SECRET_KEY_FILE=str(key))
+
+    assert f"SECRET_KEY_FILE='{key}'" in last_line(done)
 
 
 def test_in_production_cookies_are_secure_and_bound_to_the_host():

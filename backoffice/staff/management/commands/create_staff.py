@@ -1,7 +1,6 @@
 """Make a staff member, or give one that exists another role."""
 
 import getpass
-import os
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from backoffice.audit.recording import SYSTEM
 from backoffice.core.permissions import Role
+from backoffice.env import env
 from backoffice.projects.management.lookups import project_named
 from backoffice.projects.models import Project
 from backoffice.staff.actions import RoleAlreadyHeld, StaffRefused, create_staff, grant_role
@@ -71,7 +71,7 @@ def read_password() -> str:
 
     :raises CommandError: if there is neither, or the two differ.
     """
-    password = os.environ.get("STAFF_PASSWORD", "")
+    password = env("STAFF_PASSWORD", "")
     if password:
         return password
     if not sys.stdin.isatty():
