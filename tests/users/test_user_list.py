@@ -600,8 +600,23 @@ def test_nothing_found(look, person):
     empty = look("q=nobody").context_data["table"]["empty"]
 
     assert empty["text"] == "Nobody matches this filter."
-    assert [action["label"] for action in empty["actions"]] == ["Clear", "All dates"]
+    # A search is over all dates already.
+    assert [action["label"] for action in empty["actions"]] == ["Clear"]
     assert seen(follow(look, empty["actions"][0]["url"])).last_names == ["Ada"]
+
+
+@pytest.mark.parametrize("dates", ["period=today", "from=2026-11-20&to=2026-11-21"])
+def test_all_dates_keeps_the_rest_of_the_filter(look, person, dates):
+    person("Old", "2020-01-01 12:00:00")
+    person("Other", "2020-01-01 12:00:00")
+    kept = "status=registered&platform=web&q=old&sort=name&per_page=20"
+
+    empty = look(f"{dates}&{kept}").context_data["table"]["empty"]
+
+    clear, all_dates = empty["actions"]
+    assert clear["url"] == "/users/"
+    assert (all_dates["label"], all_dates["url"]) == ("All dates", f"/users/?{kept}&period=all")
+    assert seen(follow(look, all_dates["url"])).last_names == ["Old"]
 
 
 @pytest.mark.parametrize(
