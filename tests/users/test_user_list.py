@@ -522,7 +522,13 @@ def test_a_day_that_ends_at_an_access_end_still_counts_it(look, person):
     [
         ("from=2026-08-23&to=2026-11-22", "Day", 92, "23 Aug 2026", "22 Nov 2026"),
         ("from=2026-08-22&to=2026-11-22", "Week", 14, "Week 34 of 2026", "Week 47 of 2026"),
-        ("from=2024-11-22&to=2026-11-22", "Week", 105, "Week 47 of 2024", "Week 47 of 2026"),
+        # Two years to the day, of 730 days and, with a 29 February, of 731; then a day more.
+        ("from=2024-11-23&to=2026-11-22", "Week", 105, "Week 47 of 2024", "Week 47 of 2026"),
+        ("from=2024-01-01&to=2025-12-31", "Week", 105, "Week 1 of 2024", "Week 1 of 2026"),
+        ("from=2024-02-29&to=2026-02-28", "Week", 105, "Week 9 of 2024", "Week 9 of 2026"),
+        ("from=2024-11-22&to=2026-11-22", "Month", 25, "November 2024", "November 2026"),
+        ("from=2024-02-29&to=2026-03-01", "Month", 26, "February 2024", "March 2026"),
+        ("from=2025-01-01&to=2027-01-01", "Month", 25, "January 2025", "January 2027"),
         ("from=2024-11-21&to=2026-11-22", "Month", 25, "November 2024", "November 2026"),
         ("from=2026-08-23&to=2026-11-22&grain=month", "Month", 4, "August 2026", "November 2026"),
         ("from=2026-01-01&to=2026-11-22&grain=day", "Day", 326, "1 Jan 2026", "22 Nov 2026"),
