@@ -183,6 +183,14 @@ def test_a_base_of_zero_shows_the_difference(look, person):
     assert (change["direction"], change["text"]) == ("up", "+1")
 
 
+def test_a_base_of_zero_shows_no_difference_as_a_difference_too(look, web):
+    response = look()
+
+    change = response.context_data["cards"][0]["change"]
+    assert (change["direction"], change["text"], change["tone"]) == ("same", "0", "neutral")
+    assert '<span aria-hidden="true">= 0</span>' in response.content.decode()
+
+
 def test_a_base_above_zero_shows_the_percentage(look, person):
     for name in "ABCDEFGH":
         person(name, "2026-10-02 12:00:00")
