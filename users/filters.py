@@ -102,8 +102,6 @@ class PeriodFilterForm(StrictFilterForm):
         first, last = cleaned.get("from"), cleaned.get("to")
         if cleaned.get("period") and (first or last):
             self.add_error("period", _("Choose either a period or dates, not both."))
-        if first and last and first > last:
-            self.add_error("to", _("The last day lies before the first."))
         if cleaned.get("after") and cleaned.get("before"):
             self.add_error("before", _("A page lies after a place or before it, not both."))
         return cleaned

@@ -22,8 +22,8 @@ class StrictFilterForm(forms.Form):
     """
     Refuses a parameter that it does not know, and a second value where one is asked for.
 
-    A misspelt filter must not show everybody. `also_known` names the parameters that somebody
-    else reads: paging, the project at hand.
+    Likewise days in the wrong order. A misspelt filter must not show everybody. `also_known`
+    names the parameters that somebody else reads: paging, the project at hand.
     """
 
     also_known: frozenset[str] = frozenset({"project"})
@@ -37,6 +37,9 @@ class StrictFilterForm(forms.Form):
             )
         if isinstance(self.data, QueryDict):
             self._refuse_repeats(self.data)
+        first, last = cleaned.get("from"), cleaned.get("to")
+        if first and last and first > last:
+            self.add_error("to", _("The last day lies before the first."))
         return cleaned
 
     def _refuse_repeats(self, data: QueryDict) -> None:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from backoffice.core.addresses import with_parameters
 from backoffice.core.formatting import instant_text, money_text
 from backoffice.core.permissions import Permission
 from backoffice.staff.pages import StaffPage
@@ -83,7 +84,7 @@ class ChargedPage(StaffPage):
         act = request.POST.get("act", "")
         if act != "refund" and act not in self.possible_acts():
             messages.error(request, _("This cannot be done any more. Nothing was changed."))
-            return HttpResponseRedirect(request.path)
+            return HttpResponseRedirect(request.get_full_path())
         try:
             messages.success(request, self.do(act))
         except ChangedMeanwhile:
@@ -95,7 +96,7 @@ class ChargedPage(StaffPage):
             reason = REASONS.get(failed.reason, "")
             words = _("Stripe did not do it: %(reason)s") % {"reason": reason}
             messages.error(request, words)
-        return HttpResponseRedirect(request.path)
+        return HttpResponseRedirect(request.get_full_path())
 
     def do(self, act: str) -> str:
         """Do the act; return what to say about it."""
@@ -150,7 +151,9 @@ class ChargedPage(StaffPage):
         }
 
     def _profile(self) -> str:
-        return reverse("users:profile", args=[self.source.user.public_id])
+        """Return the profile, which reads from its address what list the reader came from."""
+        path = reverse("users:profile", args=[self.source.user.public_id])
+        return with_parameters(path, [("list", self.request.GET.get("list", ""))])
 
 
 class ChargedSubscription(ChargedPage):

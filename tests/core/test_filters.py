@@ -54,6 +54,24 @@ def test_what_cannot_be_is_said(query, message):
     assert errors(query) == [message]
 
 
+class Dated(StrictFilterForm):
+    locals()["from"] = BoundedDateField(required=False)
+    to = BoundedDateField(required=False)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("from=2026-11-01&to=2026-11-01", {}),
+        ("from=2026-11-02", {}),
+        ("to=2026-11-01", {}),
+        ("from=2026-11-02&to=2026-11-01", {"to": ["The last day lies before the first."]}),
+    ],
+)
+def test_days_run_forwards(query, words):
+    assert Dated(QueryDict(query)).errors == words
+
+
 def test_clean_values():
     form = Sample(QueryDict("day=1990-01-01&codes=A&codes=&codes=B"))
 

@@ -112,6 +112,16 @@ def test_the_profile_leads_to_what_stripe_charges(owner, held, world, post, work
     assert "Payment failed, involuntary" in owner.get(page_of(held)).content.decode()
 
 
+def test_what_stripe_charges_leads_back_with_the_filter_of_the_list(owner, held):
+    way = "?list=status%3Dactive"
+    profile = f"/users/{held.user.public_id}/{way}"
+    page = f"{page_of(held)}{way}"
+
+    assert f'href="{page}"' in owner.get(profile).content.decode()
+    assert f'href="{profile}"' in owner.get(page).content.decode()
+    assert owner.post(page, {"act": "stop-at-end"}).url == page
+
+
 # --- Stop, resume, refund ----------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -12,7 +13,12 @@ from backoffice.staff.models import StaffMember
 from subscriptions.models import Offer, Purchase, Subscription
 from tests.conftest import NOW
 from tests.factories.analytics import ContentFactory
-from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
+from tests.factories.subscriptions import (
+    FreeCopyFactory,
+    OfferFactory,
+    PurchaseFactory,
+    SubscriptionFactory,
+)
 from tests.factories.users import CustomFieldFactory, DeviceSessionFactory
 from tests.users.reading import page_of, words
 from tests.users.watching import counted, device, watch
@@ -281,6 +287,81 @@ def test_the_way_back_keeps_the_filter_through_every_page(profile, look, ada):
         data={"first_name": "Ada", "email": "ada@example.com", "version": "1"},
     )
     assert back in page_of(look(path=saved.url.partition("#")[0]))
+
+
+@pytest.mark.parametrize("place", ["after=xyz", "before=xyz", f"after={'x' * 3000}"])
+def test_no_link_carries_a_place_in_the_list(profile, ada, place):
+    came_from = f"http://testserver/users/?{place}&status=active"
+
+    by_link = page_of(profile(ada, headers={"Referer": came_from}))
+    by_address = page_of(profile(ada, query=urlencode({"list": f"{place}&status=active"})))
+
+    for html in (by_link, by_address):
+        links = re.findall(r'(?:href|action)="([^"]*)"', html)
+        assert "/users/?status=active" in links
+        assert f"/users/{ada.public_id}/edit/?list=status%3Dactive" in links
+        assert not [link for link in links if "xyz" in link or "xxx" in link]
+
+
+def test_a_filter_too_long_to_carry_is_refused_in_an_address_and_left_out_else(profile, ada):
+    too_long = f"q={'x' * 1999}"
+
+    html = page_of(profile(ada, headers={"Referer": f"http://testserver/users/?{too_long}"}))
+
+    assert 'href="/users/"' in html
+    assert profile(ada, query=urlencode({"list": too_long})).status_code == 400
+
+
+def test_every_way_on_from_a_profile_takes_the_filter_along(profile, ada):
+    DeviceSessionFactory(user=ada)
+    SubscriptionFactory(user=ada, provider="stripe")
+    PurchaseFactory(user=ada, provider="stripe")
+
+    html = page_of(profile(ada, "list=status%3Dactive"))
+
+    links = re.findall(rf'(?:href|action)="/users/{ada.public_id}/([^"]*)"', html)
+    ways = {link for link in links if not link.startswith(("viewing.", "viewing-graph."))}
+    assert {way.partition("?")[0].partition("/")[0] for way in ways if way[0] != "?"} == {
+        *("edit", "impersonate", "delete", "free-copy", "password"),
+        *("sessions", "subscriptions", "purchases"),
+    }
+    assert [way for way in ways if "list=status%3Dactive" not in way] == []
+
+
+@pytest.mark.parametrize("page", ["edit", "delete", "impersonate", "free-copy", "password"])
+def test_a_page_about_a_user_leads_back_with_the_filter(look, ada, project, page):
+    OfferFactory(project=project)
+    at = f"/users/{ada.public_id}/"
+
+    html = page_of(look("list=status%3Dactive", path=f"{at}{page}/"))
+
+    assert f'href="{at}?list=status%3Dactive' in html
+    assert f'action="{at}{page}/?list=status%3Dactive' in html
+
+
+def test_what_was_done_on_a_profile_leads_back_with_the_filter(look, ada, project):
+    OfferFactory(project=project, reference="monthly")
+    session = DeviceSessionFactory(user=ada)
+    DeviceSessionFactory(user=ada)
+    at = f"/users/{ada.public_id}/"
+
+    def led_to(act, **data):
+        path = f"{at}{act}/?list=status%3Dactive"
+        return look(path=path, method="post", data=data).url
+
+    assert led_to(f"sessions/{session.id}/end") == f"{at}?list=status%3Dactive#sessions"
+    assert led_to("sessions/end") == f"{at}?list=status%3Dactive#sessions"
+    assert led_to("password", mode="link") == f"{at}?list=status%3Dactive"
+    assert led_to("free-copy", offer="monthly", days="3") == f"{at}?list=status%3Dactive"
+
+
+def test_the_receipt_of_a_deletion_leads_back_with_the_filter(look, ada):
+    way = "list=status%3Dactive%26project%3Delsewhere"
+
+    done = look(path=f"/users/{ada.public_id}/delete/?{way}", method="post", data={})
+    receipt = page_of(look(path=done.url))
+
+    assert f'href="/users/?project={ada.project.slug}&amp;status=active"' in receipt
 
 
 def test_nobody_elses_page_is_a_filter_of_the_list(profile, ada):

@@ -183,6 +183,14 @@ def test_a_base_of_zero_shows_the_difference(look, person):
     assert (change["direction"], change["text"]) == ("up", "+1")
 
 
+def test_a_base_of_zero_shows_no_difference_as_a_difference_too(look, web):
+    response = look()
+
+    change = response.context_data["cards"][0]["change"]
+    assert (change["direction"], change["text"], change["tone"]) == ("same", "0", "neutral")
+    assert '<span aria-hidden="true">= 0</span>' in response.content.decode()
+
+
 def test_a_base_above_zero_shows_the_percentage(look, person):
     for name in "ABCDEFGH":
         person(name, "2026-10-02 12:00:00")
@@ -522,7 +530,13 @@ def test_a_day_that_ends_at_an_access_end_still_counts_it(look, person):
     [
         ("from=2026-08-23&to=2026-11-22", "Day", 92, "23 Aug 2026", "22 Nov 2026"),
         ("from=2026-08-22&to=2026-11-22", "Week", 14, "Week 34 of 2026", "Week 47 of 2026"),
-        ("from=2024-11-22&to=2026-11-22", "Week", 105, "Week 47 of 2024", "Week 47 of 2026"),
+        # Two years to the day, of 730 days and, with a 29 February, of 731; then a day more.
+        ("from=2024-11-23&to=2026-11-22", "Week", 105, "Week 47 of 2024", "Week 47 of 2026"),
+        ("from=2024-01-01&to=2025-12-31", "Week", 105, "Week 1 of 2024", "Week 1 of 2026"),
+        ("from=2024-02-29&to=2026-02-28", "Week", 105, "Week 9 of 2024", "Week 9 of 2026"),
+        ("from=2024-11-22&to=2026-11-22", "Month", 25, "November 2024", "November 2026"),
+        ("from=2024-02-29&to=2026-03-01", "Month", 26, "February 2024", "March 2026"),
+        ("from=2025-01-01&to=2027-01-01", "Month", 25, "January 2025", "January 2027"),
         ("from=2024-11-21&to=2026-11-22", "Month", 25, "November 2024", "November 2026"),
         ("from=2026-08-23&to=2026-11-22&grain=month", "Month", 4, "August 2026", "November 2026"),
         ("from=2026-01-01&to=2026-11-22&grain=day", "Day", 326, "1 Jan 2026", "22 Nov 2026"),
@@ -600,8 +614,23 @@ def test_nothing_found(look, person):
     empty = look("q=nobody").context_data["table"]["empty"]
 
     assert empty["text"] == "Nobody matches this filter."
-    assert [action["label"] for action in empty["actions"]] == ["Clear", "All dates"]
+    # A search is over all dates already.
+    assert [action["label"] for action in empty["actions"]] == ["Clear"]
     assert seen(follow(look, empty["actions"][0]["url"])).last_names == ["Ada"]
+
+
+@pytest.mark.parametrize("dates", ["period=today", "from=2026-11-20&to=2026-11-21"])
+def test_all_dates_keeps_the_rest_of_the_filter(look, person, dates):
+    person("Old", "2020-01-01 12:00:00")
+    person("Other", "2020-01-01 12:00:00")
+    kept = "status=registered&platform=web&q=old&sort=name&per_page=20"
+
+    empty = look(f"{dates}&{kept}").context_data["table"]["empty"]
+
+    clear, all_dates = empty["actions"]
+    assert clear["url"] == "/users/"
+    assert (all_dates["label"], all_dates["url"]) == ("All dates", f"/users/?{kept}&period=all")
+    assert seen(follow(look, all_dates["url"])).last_names == ["Old"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from users.selectors import first_registration_day, registered_by_day
 # More bars than this are no chart.
 MOST_BARS = 800
 BY_DAY_UP_TO_DAYS = 92
-BY_WEEK_UP_TO_DAYS = 731
+BY_WEEK_UP_TO_YEARS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,14 @@ def default_grain(days: DateRange) -> Grain:
     length = (days.last - days.first).days + 1
     if length <= BY_DAY_UP_TO_DAYS:
         return Grain.DAY
-    return Grain.WEEK if length <= BY_WEEK_UP_TO_DAYS else Grain.MONTH
+    return Grain.MONTH if _is_longer(days, years=BY_WEEK_UP_TO_YEARS) else Grain.WEEK
+
+
+def _is_longer(days: DateRange, *, years: int) -> bool:
+    """Tell whether the days are more than that many years of the calendar."""
+    # Compared part by part: the day so many years before 29 February need not exist.
+    first, last = days.first, days.last
+    return (last.year - years, last.month, last.day) >= (first.year, first.month, first.day)
 
 
 def bars_of(

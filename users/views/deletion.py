@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -30,7 +31,7 @@ from users.deletion import (
 from users.filters import UserFilter
 from users.forms import DeletionForm
 from users.models import Deletion, User
-from users.views.profile import UserPage
+from users.views.profile import FromList, UserPage
 from users.views.user_list import FilteredUsers, public_ids
 
 # The session that previewed may confirm; it remembers so many previews.
@@ -74,9 +75,14 @@ class DeletionPage(StaffPage):
             "stays": self._what_stays(shown),
             "charges": self._charges(shown),
             "form": form,
+            "form_url": self.form_url(),
             "back_url": self.back_url(),
         }
         return TemplateResponse(self.request, "users/delete.html", context, status=status)
+
+    def form_url(self) -> str:
+        """Return where the answer is sent; without a filter, which the preview has frozen."""
+        return self.request.path
 
     def back_url(self) -> str:
         """Return where somebody goes who does not delete."""
@@ -88,8 +94,10 @@ class DeletionPage(StaffPage):
             return carry_out(deletion=deletion, actor=self.request.user, now=lambda: self.now)
         return deletion
 
-    def to_receipt(self, deletion: Deletion) -> HttpResponse:
-        address = reverse("users:deleted", args=[deletion.pk])
+    def to_receipt(
+        self, deletion: Deletion, carried: Sequence[tuple[str, str]] = ()
+    ) -> HttpResponse:
+        address = with_parameters(reverse("users:deleted", args=[deletion.pk]), carried)
         return HttpResponseRedirect(address, status=HTTPStatus.SEE_OTHER)
 
     def _what_goes(self, shown: Preview) -> list[str]:
@@ -181,10 +189,13 @@ class DeleteUser(DeletionPage, UserPage, View):
             # Somebody else was faster.
             deletion.delete()
             raise Http404
-        return self.to_receipt(deletion)
+        return self.to_receipt(deletion, self.carried)
+
+    def form_url(self) -> str:
+        return self.address("users:delete")
 
     def back_url(self) -> str:
-        return reverse("users:profile", args=[self.user.public_id])
+        return self.profile_url
 
     def _ask(self, *, status: int = HTTPStatus.OK, warning: str = "") -> HttpResponse:
         shown = preview_of([self.user.pk], now=self.now)
@@ -274,7 +285,7 @@ class DeleteUsers(DeletionPage, FilteredUsers, View):
         return TemplateResponse(self.request, "users/delete_refused.html", context, status=status)
 
 
-class Deleted(StaffPage, TemplateView):  # type: ignore[misc]  # The request is narrower here.
+class Deleted(FromList, TemplateView):  # type: ignore[misc]  # The request is narrower here.
     """The receipt of a deletion: what went, what was kept and why; how far it is until then."""
 
     permission_required = Permission.USERS_DELETE
@@ -304,8 +315,14 @@ class Deleted(StaffPage, TemplateView):  # type: ignore[misc]  # The request is 
             "progress": self._progress(language),
             "kept": kept_text(sums.views, sums.viewing_seconds, sums.contents, language),
             "lines": list(_receipt_lines(sums, language)),
-            "list_url": with_parameters(reverse("users:list"), [("project", self.project.slug)]),
+            "list_url": self._list_of_project(),
         }
+
+    def _list_of_project(self) -> str:
+        """Return the list as the reader left it, in the project of the deletion."""
+        project = ("project", self.project.slug)
+        kept = [pair for pair in parse_qsl(self.list_query) if pair[0] != "project"]
+        return with_parameters(reverse("users:list"), [project, *kept])
 
     def _progress(self, language: str) -> str:
         job = self.deletion.job

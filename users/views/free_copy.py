@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -44,7 +43,7 @@ class GiveFreeCopy(UserPage):
         except UserIsDeleted as error:
             raise Http404 from error
         messages.success(self.request, self._what_follows(given))
-        return HttpResponseRedirect(reverse("users:profile", args=[self.user.public_id]))
+        return HttpResponseRedirect(self.profile_url)
 
     def _what_follows(self, given: FreeCopy) -> str:
         if given.access_end is None:
@@ -57,6 +56,7 @@ class GiveFreeCopy(UserPage):
             "title": _("Free copy"),
             "form": form,
             "needs_activation": self.project.free_copies_need_activation,
-            "profile_url": reverse("users:profile", args=[self.user.public_id]),
+            "profile_url": self.profile_url,
+            "form_url": self.address("users:free-copy"),
         }
         return TemplateResponse(self.request, "users/free_copy.html", context, status=status)

@@ -92,7 +92,8 @@ class Impersonate(UserPage, View):
             "minutes": settings.IMPERSONATION_MINUTES,
             "looks": [self._look(row) for row in impersonations_of(self.user)[:LOOKS_SHOWN]],
             "zone_name": self.zone.key,
-            "profile_url": reverse("users:profile", args=[self.user.public_id]),
+            "profile_url": self.profile_url,
+            "form_url": self.address("users:impersonate"),
         }
         return TemplateResponse(self.request, "users/impersonate.html", context, status=status)
 

@@ -289,15 +289,14 @@ class CardWriter:
     def _counted_note(self, value: int, words: str, counted: Counted) -> dict[str, str | None]:
         return self._note(words % {"n": number(value, self.language)}, self._rows(counted))
 
-    def _change(self, figure: Triple, *, is_good_up: bool) -> dict[str, StrOrPromise] | None:
+    def _change(self, figure: Triple, *, is_good_up: bool) -> dict[str, StrOrPromise]:
         """Return the comparison: a percentage, or the difference where there is no base."""
         difference = figure.value - figure.previous
         if figure.previous:
             text = percent(abs(difference) * 100 / figure.previous, self.language)
-        elif difference:
-            text = f"+{number(difference, self.language)}"
         else:
-            return None
+            sign = "+" if difference else ""
+            text = f"{sign}{number(difference, self.language)}"
         if not difference:
             return {
                 "direction": "same",

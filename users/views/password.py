@@ -124,6 +124,7 @@ class Password(UserPage, View):
             "form": form,
             "may_set": self.may(Permission.USERS_SET_PASSWORD),
             "profile_url": self.profile_url,
+            "form_url": self.address("users:password"),
         }
         return TemplateResponse(self.request, "users/password.html", context, status=status)
 

@@ -1,5 +1,6 @@
 """What a person pays for, bought and was given, as rows of the profile's two tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from backoffice.core.addresses import with_parameters
 from backoffice.core.formatting import instant_text, money_text
 from backoffice.core.masking import mask_name
 from subscriptions.models import FreeCopy, GivenState, Provider, Purchase, Source, Subscription
@@ -25,6 +27,8 @@ class PaymentWriter:
     zone: ZoneInfo
     language: str
     sees_identity: bool
+    carried: Sequence[tuple[str, str]] = ()
+    """The parameters that each link takes along: the way back."""
 
     def subscriptions(self) -> list[dict[str, Any]]:
         """Return subscriptions, gifts received and free copies, the latest first."""
@@ -55,7 +59,7 @@ class PaymentWriter:
         """Return the page on which what Stripe charges can be changed; none for other payments."""
         if row.provider != Provider.STRIPE:
             return ""
-        return reverse(name, args=[row.user.public_id, row.pk])
+        return with_parameters(reverse(name, args=[row.user.public_id, row.pk]), self.carried)
 
     def _subscription_start(self, row: Subscription) -> str:
         is_unpaid = row.first_paid_at is None or row.first_paid_at > self.now

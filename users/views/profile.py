@@ -3,10 +3,11 @@
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
 
 from babel import Locale
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language
@@ -53,7 +54,41 @@ class Notice(NamedTuple):
     url: str = ""
 
 
-class UserPage(StaffPage):
+class FromList(StaffPage):
+    """A page that knows the way back to the list of users, as its reader left it."""
+
+    @cached_property
+    def list_asked(self) -> str:
+        """
+        The filter of the list that the reader came from, however long, without the place in it.
+
+        From the address, else from the page that led here.
+        """
+        given = self.request.GET.get("list")
+        if given is None:
+            came_from = urlsplit(self.request.headers.get("Referer", ""))
+            is_list = came_from.path == reverse("users:list")
+            given = came_from.query if is_list else ""
+        # Read without a QueryDict, which refuses what has very many parameters.
+        return urlencode([(name, value) for name, value in parse_qsl(given) if name not in PLACE])
+
+    @property
+    def list_query(self) -> str:
+        """The filter of the list for the way back; nothing without one that is fit for it."""
+        return self.list_asked if len(self.list_asked) <= LONGEST_LIST_QUERY else ""
+
+    @property
+    def list_url(self) -> str:
+        """The list as the reader left it, from its first page on."""
+        return with_parameters(reverse("users:list"), parse_qsl(self.list_query))
+
+    @property
+    def carried(self) -> list[tuple[str, str]]:
+        """What an address takes along so that the page there knows the way back too."""
+        return [("list", self.list_query)]
+
+
+class UserPage(FromList):
     """A page about one user, in the user's own project; anybody else's is a 404."""
 
     @cached_property
@@ -84,30 +119,10 @@ class UserPage(StaffPage):
         """Return what the user is called, masked where it must be."""
         return self.user.shown_name(sees_identity=self.sees_identity)
 
-    @cached_property
-    def list_query(self) -> str:
-        """
-        The filter of the list that the reader came from, for the way back; nothing without one.
-
-        From the address, else from the page that led here.
-        """
-        given = self.request.GET.get("list")
-        if given is None:
-            came_from = urlsplit(self.request.headers.get("Referer", ""))
-            is_list = came_from.path == reverse("users:list")
-            given = came_from.query if is_list else ""
-        return given if len(given) <= LONGEST_LIST_QUERY else ""
-
-    @property
-    def list_url(self) -> str:
-        """The list as the reader left it, from its first page on."""
-        pairs = pairs_of(QueryDict(self.list_query), without=PLACE)
-        return with_parameters(reverse("users:list"), pairs)
-
-    def address(self, name: str) -> str:
+    def address(self, name: str, *more: UUID) -> str:
         """Return the address of another page about the user, which knows the way back too."""
-        path = reverse(name, args=[self.user.public_id])
-        return with_parameters(path, [("list", self.list_query)])
+        path = reverse(name, args=[self.user.public_id, *more])
+        return with_parameters(path, self.carried)
 
     @property
     def profile_url(self) -> str:
@@ -129,8 +144,8 @@ class Profile(UserPage, View):
     def asked(self) -> ViewedFilter:
         """The filter of the viewing; it carries the one of the list along."""
         data = self.request.GET.copy()
-        if self.list_query:
-            data["list"] = self.list_query
+        # One in the address that is too long is refused in words.
+        data["list"] = self.list_asked if "list" in data else self.list_query
         return ViewedFilter(
             data,
             viewpoint=self.viewpoint,
@@ -173,6 +188,7 @@ class Profile(UserPage, View):
             platform_names={self.user.platform_id: self.user.platform.name},
             actions=list(acts_allowed(self.permissions)),
             posted=one_click_acts(self.project),
+            carried=self.carried,
         )
         row = writer.rows([self.user], {self.user.pk: sources.holdings()})[0]
         reason = StatusReason(sources, self.now, self.zone, self.language)
@@ -215,7 +231,8 @@ class Profile(UserPage, View):
             "sessions": [self._session(session) for session in sessions],
             "may_end_sessions": self.may(Permission.USERS_END_SESSION),
             "device_limit": self.project.device_limit,
-            "end_all_url": reverse("users:end-sessions", args=[self.user.public_id])
+            "looks_url": self._link("users:impersonate", Permission.USERS_IMPERSONATE),
+            "end_all_url": self.address("users:end-sessions")
             if any(session.ended_at is None for session in sessions)
             else None,
         }
@@ -262,14 +279,16 @@ class Profile(UserPage, View):
             "last_seen": self._instant(session.last_seen_at),
             "ended": self._instant(session.ended_at),
             "reason": str(DeviceSession.EndReason(reason).label) if reason else "",
-            "end_url": reverse("users:end-session", args=[self.user.public_id, session.id]),
+            "end_url": self.address("users:end-session", session.id),
         }
 
     def _payments(self, sources: Sources) -> dict[str, Any]:
         """Return both tables of payments, for whoever may see them."""
         if not self.may(Permission.SUBSCRIPTIONS_VIEW):
             return {"payments": None}
-        writer = PaymentWriter(sources, self.now, self.zone, self.language, self.sees_identity)
+        writer = PaymentWriter(
+            sources, self.now, self.zone, self.language, self.sees_identity, self.carried
+        )
         return {
             "payments": {
                 "subscriptions": writer.subscriptions(),

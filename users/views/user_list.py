@@ -290,9 +290,6 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
 
     def _empty(self, asked: UserListFilter) -> dict[str, Any]:
         """Say why there is nothing, and what to do next."""
-        everything = with_parameters(
-            reverse("users:list"), [*_kept(asked, {"project"}), ("period", "all")]
-        )
         if not User.objects.of(self.project).present().exists():
             actions = [
                 {"label": label, "url": url}
@@ -306,17 +303,19 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
             return {"text": text, "actions": actions}
         if set(asked.data) - {"project", "period", "from", "to", "sort", "per_page"}:
             clear = with_parameters(reverse("users:list"), _kept(asked, {"project"}))
-            return {
-                "text": _("Nobody matches this filter."),
-                "actions": [
-                    {"label": _("Clear"), "url": clear},
-                    {"label": _("All dates"), "url": everything},
-                ],
-            }
+            actions = [{"label": _("Clear"), "url": clear}, *self._all_dates(asked)]
+            return {"text": _("Nobody matches this filter."), "actions": actions}
         return {
             "text": _("Nobody registered in this period."),
-            "actions": [{"label": _("All dates"), "url": everything}],
+            "actions": self._all_dates(asked),
         }
+
+    def _all_dates(self, asked: UserListFilter) -> list[dict[str, str]]:
+        """Return the way to the same filter at all dates, where they are not shown already."""
+        if asked.date_range is None:
+            return []
+        url = self._address(asked, **{"period": "all", "from": "", "to": ""})
+        return [{"label": _("All dates"), "url": url}]
 
     def _link(self, name: str, permission: Permission) -> str | None:
         """Return the page's address if it exists and is allowed."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from backoffice.core.addresses import with_parameters
 from backoffice.core.formatting import instant_text, short_day
 from backoffice.core.masking import mask_email
 from backoffice.core.permissions import Permission
@@ -60,6 +61,8 @@ class RowWriter:
     """Label and address name of what the reader may do with a user, in order."""
     posted: frozenset[str] = frozenset()
     """The address names of those that are done at once, by POST and in a new tab."""
+    carried: Sequence[tuple[str, str]] = ()
+    """The parameters that the addresses of actions take along: the way back."""
 
     def rows(
         self, users: Sequence[User], holdings: Mapping[int, Sequence[Holding]] | None = None
@@ -76,7 +79,7 @@ class RowWriter:
             actions_for=_("Actions for %(name)s"),
             profile=address_pattern("users:profile"),
             actions=[
-                (label, pattern, name in self.posted)
+                (label, with_parameters(pattern, self.carried), name in self.posted)
                 for label, name in self.actions
                 if (pattern := address_pattern(name))
             ],
