@@ -12,12 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from backoffice.core.hosts import is_host, is_loopback
 
-# What Django's own check asks of a key.
-KEY_LENGTH = 50
-KEY_DIFFERENT = 5
-KEY_GENERATED = "django-insecure-"
-
 LAST_PORT = 65535
+_PHONE = re.compile(r"[0-9](?:[ ()./-]{0,2}[0-9]){4,}")
 _EMAIL = re.compile(r"[^@\s:;,()<>\"]+@[^@\s;,()<>\"]+")
 
 
@@ -98,7 +94,8 @@ def env_host_port(name: str) -> tuple[str, int] | None:
         return None
     host, _, port = value.rpartition(":")
     is_port = re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= LAST_PORT
-    if not is_host(host) or not is_port:
+    # Without a host it is every address of the machine.
+    if not is_port or not (is_host(host) or value == f":{port}"):
         raise ImproperlyConfigured(f"{name}={value!r}: use HOST:PORT, like 127.0.0.1:9100.")
     return host.strip("[]"), int(port)
 
@@ -107,15 +104,12 @@ def env_secret(name: str, default: str | None = None) -> str:
     """
     Return the variable, or the content of the file that `<name>_FILE` names.
 
-    :raises ImproperlyConfigured: if both are missing and there is no default, both are set, or
-        the file cannot be read or holds nothing.
+    :raises ImproperlyConfigured: if both are missing and there is no default, or the file
+        cannot be read or holds nothing.
     """
     path = env(f"{name}_FILE", "")
     if not path:
         return env(name, default)
-    if env(name, ""):
-        # Whichever went first, somebody would believe that the other one holds.
-        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: leave one of them out.")
     try:
         secret = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -126,15 +120,6 @@ def env_secret(name: str, default: str | None = None) -> str:
     if not secret:
         raise ImproperlyConfigured(f"{name}_FILE={path!r}: the file is empty.")
     return secret
-
-
-def is_random_enough(key: str) -> bool:
-    """Return whether nobody will guess the key by its looks."""
-    return (
-        len(key) >= KEY_LENGTH
-        and len(set(key)) >= KEY_DIFFERENT
-        and not key.startswith(KEY_GENERATED)
-    )
 
 
 def env_address(name: str, default: str | None = None) -> str:
@@ -155,14 +140,19 @@ def env_address(name: str, default: str | None = None) -> str:
 
 def env_contact(name: str, default: str | None = None) -> str:
     """
-    Return the variable as what a page makes a link of: an e-mail address or a web address.
+    Return the variable as one line in which stands how somebody is reached.
 
-    :raises ImproperlyConfigured: if it is missing and there is no default, or is neither.
+    :raises ImproperlyConfigured: if it is missing and there is no default, or has neither an
+        e-mail address nor a web address nor a telephone number in it.
     """
     value = env(name, default)
-    if value and not (_EMAIL.fullmatch(value) or _is_web_address(value)):
+    is_reached = _PHONE.search(value) or any(
+        _EMAIL.fullmatch(word) or _is_web_address(word) for word in value.split()
+    )
+    if value and not (is_reached and value.splitlines() == [value]):
         raise ImproperlyConfigured(
-            f"{name}={value!r}: use an e-mail address, or a web address with https:// or http://."
+            f"{name}={value!r}: use an e-mail address, a web address with https:// or http://, or "
+            "a telephone number."
         )
     return value
 
