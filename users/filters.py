@@ -166,10 +166,16 @@ class CursorField(forms.CharField):
     """The text of a page link; cleans to the `Cursor` that it holds, or none."""
 
     def __init__(
-        self, *, sort: str, named: Callable[[str], Ordering] = ordering_named, **kwargs: Any
+        self,
+        *,
+        sort: str,
+        of: str,
+        named: Callable[[str], Ordering] = ordering_named,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sort = sort
+        self.of = of
         self.named = named
 
     def clean(self, value: Any) -> Cursor | None:
@@ -177,7 +183,7 @@ class CursorField(forms.CharField):
         if not text:
             return None
         try:
-            return Cursor.decode(text, self.named(self.sort))
+            return Cursor.decode(text, self.named(self.sort), of=self.of)
         except (CursorRefused, KeyError) as error:
             raise ValidationError(
                 _("This page link is no longer valid: start again from the first page."),
@@ -517,8 +523,16 @@ class UserListFilter(UserFilter):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         super().__init__(data, viewpoint=viewpoint)
         for name in ("after", "before"):
-            # A cursor belongs to one order of the list.
-            self.filters[name].extra["sort"] = data.get("sort") or DEFAULT_SORT
+            # A cursor belongs to one list in one order.
+            self.filters[name].extra |= {
+                "sort": data.get("sort") or DEFAULT_SORT,
+                "of": self.list_name,
+            }
+
+    @property
+    def list_name(self) -> str:
+        """What the cursors of the list are sealed with."""
+        return f"users {self.viewpoint.project.pk}"
 
 
 class BasicFileFilter(FileParameters, UserFilter):

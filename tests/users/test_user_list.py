@@ -11,10 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import SYSTEM, record
 from backoffice.core.permissions import Role
+from subscriptions.actions import register_user
 from tests.conftest import NOW
+from tests.factories.analytics import ContentFactory
 from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
 from tests.factories.users import UserFactory
 from tests.users.reading import page_of, seen
+from tests.users.watching import counted, watch
 from users.models import User
 
 DAY = timedelta(days=1)
@@ -372,6 +375,67 @@ def test_cursors_of_another_sort_or_list_and_altered_ones_are_refused(look, pers
     for query in refused:
         assert (query, look(query).status_code) == (query, 400)
     assert look(f"after={cursor}&sort=-registered").status_code == 200
+
+
+def test_a_cursor_of_the_same_order_in_another_list_is_refused(look, person):
+    ada = person("Ada")
+    film = ContentFactory(project=ada.project, duration_seconds=600)
+    for number in range(11):
+        watch(ada, film, NOW - number * DAY, 600)
+    counted(ada)
+    profile = look("period=all&per_page=10&sort=status", path=f"/users/{ada.public_id}/")
+    cursor = re.search(r"after=([^&\"#]+)", page_of(profile)).group(1)
+
+    page = seen(look(f"period=all&sort=status&after={cursor}"), 400)
+
+    assert "This page link is no longer valid" in page.html
+
+
+def test_a_cursor_of_another_project_is_refused(signed_in, project, other_project, person):
+    for number in range(11):
+        person(f"N{number}")
+    client = signed_in(Role.ADMIN)
+    cursor = cursor_of(seen(client.get(f"/users/?project={project.slug}&per_page=10")))
+
+    same = client.get(f"/users/?project={project.slug}&per_page=10&after={cursor}")
+    foreign = client.get(f"/users/?project={other_project.slug}&per_page=10&after={cursor}")
+
+    assert (same.status_code, foreign.status_code) == (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("first_name", "last_name"),
+    [
+        ("😀" * 100, "😀" * 100),
+        ("ﷺ" * 150, "ﷺ" * 150),
+        (
+            "".join(chr(0x20000 + number * 131) for number in range(150)),
+            "".join(chr(0x20000 + number * 211) for number in range(150)),
+        ),
+    ],
+    ids=["emoji", "ligatures", "ideographs"],
+)
+def test_a_list_by_name_is_paged_both_ways_past_the_longest_names(
+    look, web, first_name, last_name
+):
+    for number in range(21):
+        user = User(
+            project=web.project,
+            platform=web,
+            email=f"n{number}@example.com",
+            first_name=first_name,
+            last_name=last_name,
+            registered_at=NOW,
+            modified_at=NOW,
+        )
+        register_user(user=user, actor=SYSTEM, now=NOW)
+    first = seen(look("per_page=10&sort=name&period=all"))
+    second = seen(follow(look, first.to("next")))
+    third = seen(follow(look, second.to("next")))
+
+    assert len({row for page in (first, second, third) for row in page.rows}) == 21
+    assert seen(follow(look, third.to("prev"))).rows == second.rows
+    assert all(len(page.to("next")) < 2200 for page in (first, second))
 
 
 def test_a_cursor_tells_no_name(look, person):

@@ -234,6 +234,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         return keyset_page(
             rows.only(*ROW_FIELDS),
             asked.ordering,
+            of=asked.list_name,
             per_page=asked.values["per_page"] or DEFAULT_PER_PAGE,
             at=cursor.at if cursor else self.now,
             after=after,
