@@ -4,9 +4,12 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from backoffice.core.permissions import Role
 from subscriptions.models import Provider, Purchase
+from subscriptions.selectors import payers_of
 from tests.conftest import NOW
 from tests.factories.analytics import UserViewingFactory
 from tests.factories.projects import PlatformFactory
@@ -211,6 +214,38 @@ def test_search_by_the_whole_id_or_payment_reference(found, person):
     assert found("q=sub_1NxyZ") == ["Ada"]
     assert found("q=sub_1Nxy") == []
     assert found("q=GPA.1234-5678") == ["Tip"]
+
+
+def test_case_does_not_matter_in_a_payment_reference(found, person, other_project):
+    SubscriptionFactory(user=person("Ada"), reference="Ref-ABC", now=NOW)
+    PurchaseFactory(user=person("Tip"), reference="ref-abc", now=NOW)
+    PurchaseFactory(user=person("Bob"), reference="Ref-ABCD", now=NOW)
+    SubscriptionFactory(user=person("Éa"), reference="réf-É", now=NOW)
+    theirs = UserFactory(platform=PlatformFactory(project=other_project))
+    SubscriptionFactory(user=theirs, reference="REF-ABC", now=NOW)
+
+    for written in ("Ref-ABC", "ref-abc", "REF-ABC", " rEf-aBc "):
+        assert found(f"q={written}") == ["Ada", "Tip"]
+    assert found("q=RÉF-é") == ["Éa"]
+    assert found("q=ref-abcd") == ["Bob"]
+
+
+def test_a_payment_reference_is_looked_up_in_an_index(person):
+    ada = person("Ada")
+    SubscriptionFactory(user=ada, reference="Ref-ABC", now=NOW)
+    PurchaseFactory(user=ada, reference="Ref-ABC", now=NOW)
+
+    with CaptureQueriesContext(connection) as captured:
+        assert payers_of("ref-abc", ada.project_id) == [ada.pk]
+    with connection.cursor() as cursor:
+        # Few rows are scanned faster: what counts is that the indexes fit the question.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {captured[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    for table in ("subscription", "purchase"):
+        assert f"{table}_by_any_case" in plan
+    assert plan.count("lower((reference)::text) = 'ref-abc'::text") == 2
 
 
 def test_a_deleted_user_is_not_found(found, person):
