@@ -254,7 +254,7 @@ class PeriodFilter(django_filters.FilterSet):
         first, last = self.values["from"], self.values["to"]
         if first or last:
             today = self.viewpoint.today
-            return DateRange(first or min(last, FIRST_DATE), last or max(first, today))
+            return DateRange(first or FIRST_DATE, last or max(first, today), is_open=not first)
         if self.values["period"]:
             return range_of(self.values["period"], self.viewpoint.today)
         return self._automatic_range()

@@ -678,6 +678,8 @@ def test_nothing_found(look, person):
         ("q=a&period=month", "1–22 November 2026"),
         ("counted=active", "All dates"),
         ("from=2026-11-20", "20–22 November 2026"),
+        ("from=1990-01-01&to=1990-01-31", "1–31 January 1990"),
+        ("to=1990-01-01", "until 1 Jan 1990"),
     ],
 )
 def test_the_page_says_which_dates_it_shows(look, person, query, words):

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from backoffice.core.figures import Grain
-from backoffice.core.filters import FIRST_DATE
 from backoffice.core.formatting import DASH, day_text, month_text, number, short_day
 from backoffice.core.named_periods import DateRange
 from backoffice.core.periods import TICK, Month, dates, day_of
@@ -48,7 +47,7 @@ class Bar:
 
 def days_shown(scope: Scope, days: DateRange | None, today: date) -> DateRange:
     """Return the days of the chart; where no first day was chosen, from the first account on."""
-    if days and days.first > FIRST_DATE:
+    if days and not days.is_open:
         return days
     last = days.last if days else today
     return DateRange(min(first_registration_day(scope) or last, last), last)
