@@ -397,6 +397,13 @@ def access_by_day(scope: Scope, days: Sequence[Day], end: datetime) -> list[Acce
     return answer
 
 
+def first_access_day(scope: Scope) -> date | None:
+    """Return the local day of the project's first access, whatever the platform; or none."""
+    spans = AccessSpan.objects.filter(project_id=scope.project_id, kind=Kind.ACCESS)
+    first = spans.order_by("start_at").values_list("start_at", flat=True).first()
+    return first.astimezone(scope.zone).date() if first else None
+
+
 def users_behind(counted: Counted, project_id: int, window: Period) -> Q:
     """
     Return the condition that a user is one of those whom the figure counts in the window.

@@ -14,6 +14,7 @@ from backoffice.core.permissions import Role
 from subscriptions.actions import register_user
 from tests.conftest import NOW
 from tests.factories.analytics import ContentFactory
+from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
 from tests.factories.users import UserFactory
 from tests.users.reading import page_of, seen
@@ -746,7 +747,7 @@ def queries_of(look, query, path="/users/"):
 
 @pytest.mark.parametrize(
     ("query", "queries"),
-    [("per_page=100", 30), ("per_page=100&q=ada", 31), ("counted=active", 30)],
+    [("per_page=100", 30), ("per_page=100&q=ada", 32), ("counted=active", 31)],
 )
 def test_the_page_costs_the_same_with_one_user_and_with_a_hundred(look, web, query, queries):
     counts = []
@@ -756,6 +757,37 @@ def test_the_page_costs_the_same_with_one_user_and_with_a_hundred(look, web, que
         counts.append(queries_of(look, query))
 
     assert counts == [queries] * 3
+
+
+# Registered, active since the first day, active at the day's end.
+FEW_DAYS = {
+    "2026-09-05": [0, 1, 1],
+    "2026-10-09": [0, 1, 1],
+    "2026-10-10": [0, 1, 0],
+    "2026-11-22": [1, 1, 0],
+}
+
+
+def test_all_dates_begin_with_the_first_access_where_it_was_before_the_first_account(
+    look, person, other_project
+):
+    # In Paris: from 5 September at 0:00 to 10 October at noon.
+    subscribed(
+        person("Ada", "2026-11-22 09:00:00"),
+        datetime(2026, 9, 4, 22, tzinfo=UTC),
+        ended_at=datetime(2026, 10, 10, 10, tzinfo=UTC),
+    )
+    theirs = UserFactory(platform=PlatformFactory(project=other_project))
+    subscribed(theirs, NOW - 300 * DAY)
+
+    rows = {row["date"]: row for row in chart_of(look("period=all"))["rows"]}
+    to_september = chart_of(look("to=2026-09-30"))["rows"]
+
+    # 26 days of September, 31 of October, 22 of November.
+    assert (len(rows), min(rows), max(rows)) == (79, "2026-09-05", "2026-11-22")
+    figures = ("registered", "active_cumulative", "active_end_of_day")
+    assert {day: [rows[day][name] for name in figures] for day in FEW_DAYS} == FEW_DAYS
+    assert (len(to_september), to_september[0]["date"]) == (26, "2026-09-05")
 
 
 def test_a_last_day_alone_begins_with_the_first_account(look, person):
