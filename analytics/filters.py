@@ -85,6 +85,7 @@ class ViewingFilter(PeriodFilter):
         user: User,
         last_viewed_at: datetime | None,
     ) -> None:
+        self.user = user
         self.last_viewed_at = last_viewed_at
         super().__init__(data, viewpoint=viewpoint, queryset=Viewing.objects.of_user(user.pk))
 
@@ -130,11 +131,17 @@ class ViewedFilter(ViewingFilter):
     def __init__(self, data: QueryDict, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         for name in ("after", "before"):
-            # A cursor belongs to one order of the list.
+            # A cursor belongs to one list in one order.
             self.filters[name].extra |= {
                 "sort": data.get("sort") or DEFAULT_SORT,
+                "of": self.list_name,
                 "named": ordering_named,
             }
+
+    @property
+    def list_name(self) -> str:
+        """What the cursors of the list are sealed with."""
+        return f"viewings of user {self.user.pk}"
 
     @property
     def ordering(self) -> Ordering:

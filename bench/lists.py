@@ -82,7 +82,13 @@ def page(asked: Any, now: datetime, after: Any = None) -> list[Any]:
     keys = asked.keys
     rows = asked.rows if keys is None else User.objects.all()
     return keyset_page(
-        rows.only(*ROW_FIELDS), asked.ordering, per_page=PAGE, at=now, after=after, keys=keys
+        rows.only(*ROW_FIELDS),
+        asked.ordering,
+        of="users",
+        per_page=PAGE,
+        at=now,
+        after=after,
+        keys=keys,
     ).rows
 
 

@@ -6,7 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 
 from backoffice.core.figures import Counted
 from backoffice.core.periods import TICK, Day, Period
@@ -395,6 +397,13 @@ def access_by_day(scope: Scope, days: Sequence[Day], end: datetime) -> list[Acce
     return answer
 
 
+def first_access_day(scope: Scope) -> date | None:
+    """Return the local day of the project's first access, whatever the platform; or none."""
+    spans = AccessSpan.objects.filter(project_id=scope.project_id, kind=Kind.ACCESS)
+    first = spans.order_by("start_at").values_list("start_at", flat=True).first()
+    return first.astimezone(scope.zone).date() if first else None
+
+
 def users_behind(counted: Counted, project_id: int, window: Period) -> Q:
     """
     Return the condition that a user is one of those whom the figure counts in the window.
@@ -492,9 +501,11 @@ def _among(first: QuerySet[Any], *more: QuerySet[Any]) -> Q:
 
 
 def payers_of(reference: str, project_id: int) -> list[int]:
-    """Return the users of the project with a subscription or purchase of this reference."""
+    """Return the users of the project who paid by this reference, in upper or lower case."""
+    # Both sides are made lower by the database: an index holds the one.
+    same = Exact(Lower("reference"), Lower(Value(reference)))
     paid = [
-        source._default_manager.filter(project_id=project_id, reference=reference)
+        source._default_manager.filter(same, project_id=project_id)
         for source in (Subscription, Purchase)
     ]
     subscriptions, purchases = (rows.values_list("user_id", flat=True) for rows in paid)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ from backoffice.core.periods import Month, Period, days_between
 from backoffice.core.scope import Scope
 from backoffice.core.territories import is_country, is_language
 from backoffice.core.text import fold
+from backoffice.core.validation import clean_custom_value
 from backoffice.projects.models import Project
 from backoffice.staff.filters import RegisterFilter
 from subscriptions.models import Offer, Provider
@@ -57,6 +58,7 @@ BY_REGISTRATION = "registered"
 DEFAULT_SORT = f"-{BY_REGISTRATION}"
 SORT_CHOICES = [(f"{sign}{name}", name) for name in ORDERINGS for sign in ("", "-")]
 LARGEST_EXPONENT = 15
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?")
 # From so many letters on, a word is found anywhere in a word; below, at its beginning.
 WORD_PART = 3
 # A search with more hits finds a page of them by walking through the list.
@@ -164,10 +166,16 @@ class CursorField(forms.CharField):
     """The text of a page link; cleans to the `Cursor` that it holds, or none."""
 
     def __init__(
-        self, *, sort: str, named: Callable[[str], Ordering] = ordering_named, **kwargs: Any
+        self,
+        *,
+        sort: str,
+        of: str,
+        named: Callable[[str], Ordering] = ordering_named,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.sort = sort
+        self.of = of
         self.named = named
 
     def clean(self, value: Any) -> Cursor | None:
@@ -175,7 +183,7 @@ class CursorField(forms.CharField):
         if not text:
             return None
         try:
-            return Cursor.decode(text, self.named(self.sort))
+            return Cursor.decode(text, self.named(self.sort), of=self.of)
         except (CursorRefused, KeyError) as error:
             raise ValidationError(
                 _("This page link is no longer valid: start again from the first page."),
@@ -244,7 +252,7 @@ class PeriodFilter(django_filters.FilterSet):
         first, last = self.values["from"], self.values["to"]
         if first or last:
             today = self.viewpoint.today
-            return DateRange(first or min(last, FIRST_DATE), last or max(first, today))
+            return DateRange(first or FIRST_DATE, last or max(first, today), is_open=not first)
         if self.values["period"]:
             return range_of(self.values["period"], self.viewpoint.today)
         return self._automatic_range()
@@ -515,8 +523,16 @@ class UserListFilter(UserFilter):
     def __init__(self, data: QueryDict, *, viewpoint: Viewpoint) -> None:
         super().__init__(data, viewpoint=viewpoint)
         for name in ("after", "before"):
-            # A cursor belongs to one order of the list.
-            self.filters[name].extra["sort"] = data.get("sort") or DEFAULT_SORT
+            # A cursor belongs to one list in one order.
+            self.filters[name].extra |= {
+                "sort": data.get("sort") or DEFAULT_SORT,
+                "of": self.list_name,
+            }
+
+    @property
+    def list_name(self) -> str:
+        """What the cursors of the list are sealed with."""
+        return f"users {self.viewpoint.project.pk}"
 
 
 class BasicFileFilter(FileParameters, UserFilter):
@@ -554,33 +570,28 @@ def _user_with_id(text: str, project: Project) -> list[int]:
     return list(User.objects.of(project).filter(public_id=public_id).values_list("pk", flat=True))
 
 
-def stored_value(field: CustomField, text: str) -> str | int | float | bool:
+def stored_value(field: CustomField, text: str) -> Any:
     """
     Return the text as the value that the field stores.
 
-    :raises ValueError: if the field holds no such values.
+    :raises ValidationError: if the field holds no such values.
     """
+    value: bool | int | float | str = text
     if field.type == CustomField.Type.BOOLEAN:
-        return {"true": True, "false": False}[text.lower()]
-    if field.type == CustomField.Type.NUMBER:
-        return number_of(text)
-    if field.type == CustomField.Type.DATE:
-        return date.fromisoformat(text).isoformat()
-    return text
+        value = {"true": True, "false": False}.get(text, text)
+    elif field.type == CustomField.Type.NUMBER:
+        value = number_of(text)
+    return clean_custom_value(field.type, field.choices, value)
 
 
-def number_of(text: str) -> int | float:
-    """
-    Return the number that the text writes, whole if it can be.
-
-    :raises ValueError: if it is none, or too large to be stored.
-    """
-    try:
-        number = Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(text) from error
-    if not number.is_finite() or abs(number.adjusted()) > LARGEST_EXPONENT:
-        raise ValueError(text)
+def number_of(text: str) -> int | float | str:
+    """Return the number that the text writes as in JSON, whole if it can be; else the text."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = Decimal(text)
+    # Before it is written out: 1e999999999 has as many digits.
+    if abs(number.adjusted()) > LARGEST_EXPONENT:
+        return text
     return int(number) if number == number.to_integral_value() else float(number)
 
 
@@ -588,7 +599,7 @@ def _checker_of(field: CustomField) -> Callable[[str], bool]:
     def is_storable(text: str) -> bool:
         try:
             stored_value(field, text)
-        except (ValueError, KeyError):
+        except ValidationError:
             return False
         return True
 

@@ -29,6 +29,8 @@ class DateRange:
 
     first: date
     last: date
+    is_open: bool = False
+    """Nobody chose the first day: it is the earliest that there can be."""
 
 
 def range_of(name: str, today: date) -> DateRange | None:  # noqa: PLR0911  # one a period

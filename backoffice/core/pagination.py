@@ -1,16 +1,18 @@
 """Keyset pages: the deepest page of a list costs what the first does."""
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from cryptography.fernet import InvalidToken
 from django.db import models
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 
-from backoffice.core.sealing import SealBroken, seal, unseal
+from backoffice.core.sealing import fernet
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -20,7 +22,7 @@ PURPOSE = "backoffice.core.pagination"
 
 
 class CursorRefused(Exception):
-    """The cursor was not made here, or for another order of the list."""
+    """The cursor was not made here, or for another list or order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +48,34 @@ class Cursor:
     offset: int
     values: tuple[Any, ...]
 
-    def encode(self) -> str:
-        """Return the cursor as text without meaning: keys may be names, addresses tell none."""
+    def encode(self, *, of: str) -> str:
+        """
+        Return the cursor as text without meaning: keys may be names, addresses tell none.
+
+        :param of: the list, and whose it is: sealed with this, the cursor opens in no other.
+        """
         plain = json.dumps(
-            [self.ordering, self.at.isoformat(), self.offset, [_pack(v) for v in self.values]]
+            [self.ordering, self.at.isoformat(), self.offset, [_pack(v) for v in self.values]],
+            ensure_ascii=False,
         )
-        return seal(plain, purpose=PURPOSE).rstrip("=")
+        # Compressed, as the longest names must fit into an address.
+        sealed = fernet(PURPOSE, of.encode()).encrypt(zlib.compress(plain.encode()))
+        return sealed.decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str, ordering: Ordering) -> "Cursor":
+    def decode(cls, text: str, ordering: Ordering, *, of: str) -> "Cursor":
         """
         Return the cursor that the text holds.
 
-        :raises CursorRefused: if it was not made here or for another order.
+        :raises CursorRefused: if it was not made here, or for another list or order.
         """
         if len(text) > LONGEST_CURSOR or not text.isascii():
             raise CursorRefused
         try:
-            plain = unseal(text + "=" * (-len(text) % 4), purpose=PURPOSE)
-        except SealBroken as error:
+            packed = fernet(PURPOSE, of.encode()).decrypt(text + "=" * (-len(text) % 4))
+        except InvalidToken as error:
             raise CursorRefused from error
-        name, at, offset, values = json.loads(plain)
+        name, at, offset, values = json.loads(zlib.decompress(packed))
         if name != ordering.name or len(values) != len(ordering.fields):
             raise CursorRefused
         return cls(name, datetime.fromisoformat(at), offset, tuple(_unpack(v) for v in values))
@@ -100,6 +109,7 @@ def keyset_page(
     rows: QuerySet[Row],
     ordering: Ordering,
     *,
+    of: str,
     per_page: int,
     at: datetime,
     after: Cursor | None = None,
@@ -111,6 +121,7 @@ def keyset_page(
 
     One query, which reads as many rows as the page shows and one more.
 
+    :param of: the list, and whose it is: a cursor of one list means nothing in another.
     :param keys: the rows of the list in another table that has the same keys and the order's
         columns, where they are put in order with less reading; `rows` need not be narrowed then.
     """
@@ -134,16 +145,18 @@ def keyset_page(
     return Page(
         rows=shown,
         offset=offset,
-        after=_cursor(ordering, shown[-1:], at, offset + len(shown)) if has_next else None,
-        before=_cursor(ordering, shown[:1], at, offset) if has_previous else None,
+        after=_cursor(ordering, shown[-1:], at, offset + len(shown), of) if has_next else None,
+        before=_cursor(ordering, shown[:1], at, offset, of) if has_previous else None,
     )
 
 
-def _cursor(ordering: Ordering, edge: Sequence[Row], at: datetime, offset: int) -> str | None:
+def _cursor(
+    ordering: Ordering, edge: Sequence[Row], at: datetime, offset: int, of: str
+) -> str | None:
     if not edge:
         return None
     values = tuple(_value(edge[0], field) for field in ordering.fields)
-    return Cursor(ordering.name, at, offset, values).encode()
+    return Cursor(ordering.name, at, offset, values).encode(of=of)
 
 
 def _value(row: models.Model, field: str) -> Any:

@@ -83,6 +83,7 @@ class Register(StaffPage):
         return keyset_page(
             asked.qs,
             self.ordering,
+            of=self._list,
             per_page=PER_PAGE,
             at=self.now,
             after=after,
@@ -94,4 +95,8 @@ class Register(StaffPage):
 
     def _cursor(self, name: str) -> Cursor | None:
         text = self.request.GET.get(name)
-        return Cursor.decode(text, self.ordering) if text else None
+        return Cursor.decode(text, self.ordering, of=self._list) if text else None
+
+    @property
+    def _list(self) -> str:
+        return f"{type(self).__name__} {self.project.pk}"

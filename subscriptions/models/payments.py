@@ -10,6 +10,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -216,7 +217,8 @@ class Subscription(Source):
                 include=["user", "access_start", "access_end"],
                 name="subscription_asked_to_stop",
             ),
-            models.Index(fields=["project", "reference"], name="subscription_by_reference"),
+            # As it is searched for: without case.
+            models.Index(F("project"), Lower("reference"), name="subscription_by_any_case"),
             # Who holds what, from the index alone.
             models.Index(
                 fields=["project", "provider", "user"],
@@ -308,7 +310,8 @@ class Purchase(Source):
             ),
         )
         indexes = (
-            models.Index(fields=["project", "reference"], name="purchase_by_reference"),
+            # As it is searched for: without case.
+            models.Index(F("project"), Lower("reference"), name="purchase_by_any_case"),
             models.Index(
                 fields=["project", "provider", "access_user"],
                 include=["type", "access_start", "access_end"],

@@ -205,6 +205,15 @@ def test_a_file_of_payments_has_no_pages(signed_in, project, list_name, query):
     assert f"Unknown filter: {query.partition('=')[0]}." in response.content.decode()
 
 
+def test_a_page_link_of_purchases_is_refused_among_gifts(signed_in, project, ada):
+    PurchaseFactory.create_batch(51, user=ada)
+    client = signed_in()
+    after = client.get("/purchases/").context["page"].after
+
+    assert client.get(f"/purchases/?after={after}").status_code == 200
+    assert client.get(f"/gifts/?after={after}").status_code == 400
+
+
 def test_support_takes_no_file_of_payments(signed_in, project):
     assert signed_in(Role.SUPPORT).get(reverse("subscriptions:purchases-file")).status_code == 403
 

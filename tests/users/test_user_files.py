@@ -230,6 +230,14 @@ def test_the_file_of_the_chart_holds_what_is_drawn(look, people):
     assert response["X-Row-Count"] == "22"
 
 
+@pytest.mark.parametrize(("first", "lines"), [("1990-01-01", 32), ("1990-01-02", 31)])
+def test_the_chart_begins_with_the_day_asked_for_be_it_the_first_there_is(look, first, lines):
+    response = look(f"from={first}&to=1990-02-01", path=CHART)
+
+    assert cells(response)[1] == [first, "0", "0", "0"]
+    assert response["X-Row-Count"] == str(lines)
+
+
 def test_the_pages_link_to_the_chart_gives_what_is_drawn(look, people):
     response = look("q=ada&grain=month")
 

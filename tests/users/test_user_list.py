@@ -11,10 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from backoffice.audit.models import AuditEvent
 from backoffice.audit.recording import SYSTEM, record
 from backoffice.core.permissions import Role
+from subscriptions.actions import register_user
 from tests.conftest import NOW
+from tests.factories.analytics import ContentFactory
+from tests.factories.projects import PlatformFactory
 from tests.factories.subscriptions import FreeCopyFactory, PurchaseFactory, SubscriptionFactory
 from tests.factories.users import UserFactory
 from tests.users.reading import page_of, seen
+from tests.users.watching import counted, watch
 from users.models import User
 
 DAY = timedelta(days=1)
@@ -382,6 +386,67 @@ def test_cursors_of_another_sort_or_list_and_altered_ones_are_refused(look, pers
     assert look(f"after={cursor}&sort=-registered").status_code == 200
 
 
+def test_a_cursor_of_the_same_order_in_another_list_is_refused(look, person):
+    ada = person("Ada")
+    film = ContentFactory(project=ada.project, duration_seconds=600)
+    for number in range(11):
+        watch(ada, film, NOW - number * DAY, 600)
+    counted(ada)
+    profile = look("period=all&per_page=10&sort=status", path=f"/users/{ada.public_id}/")
+    cursor = re.search(r"after=([^&\"#]+)", page_of(profile)).group(1)
+
+    page = seen(look(f"period=all&sort=status&after={cursor}"), 400)
+
+    assert "This page link is no longer valid" in page.html
+
+
+def test_a_cursor_of_another_project_is_refused(signed_in, project, other_project, person):
+    for number in range(11):
+        person(f"N{number}")
+    client = signed_in(Role.ADMIN)
+    cursor = cursor_of(seen(client.get(f"/users/?project={project.slug}&per_page=10")))
+
+    same = client.get(f"/users/?project={project.slug}&per_page=10&after={cursor}")
+    foreign = client.get(f"/users/?project={other_project.slug}&per_page=10&after={cursor}")
+
+    assert (same.status_code, foreign.status_code) == (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("first_name", "last_name"),
+    [
+        ("😀" * 100, "😀" * 100),
+        ("ﷺ" * 150, "ﷺ" * 150),
+        (
+            "".join(chr(0x20000 + number * 131) for number in range(150)),
+            "".join(chr(0x20000 + number * 211) for number in range(150)),
+        ),
+    ],
+    ids=["emoji", "ligatures", "ideographs"],
+)
+def test_a_list_by_name_is_paged_both_ways_past_the_longest_names(
+    look, web, first_name, last_name
+):
+    for number in range(21):
+        user = User(
+            project=web.project,
+            platform=web,
+            email=f"n{number}@example.com",
+            first_name=first_name,
+            last_name=last_name,
+            registered_at=NOW,
+            modified_at=NOW,
+        )
+        register_user(user=user, actor=SYSTEM, now=NOW)
+    first = seen(look("per_page=10&sort=name&period=all"))
+    second = seen(follow(look, first.to("next")))
+    third = seen(follow(look, second.to("next")))
+
+    assert len({row for page in (first, second, third) for row in page.rows}) == 21
+    assert seen(follow(look, third.to("prev"))).rows == second.rows
+    assert all(len(page.to("next")) < 2200 for page in (first, second))
+
+
 def test_a_cursor_tells_no_name(look, person):
     for number in range(11):
         person(f"Secret{number}", email=f"hidden{number}@example.com")
@@ -643,6 +708,8 @@ def test_all_dates_keeps_the_rest_of_the_filter(look, person, dates):
         ("q=a&period=month", "1–22 November 2026"),
         ("counted=active", "All dates"),
         ("from=2026-11-20", "20–22 November 2026"),
+        ("from=1990-01-01&to=1990-01-31", "1–31 January 1990"),
+        ("to=1990-01-01", "until 1 Jan 1990"),
     ],
 )
 def test_the_page_says_which_dates_it_shows(look, person, query, words):
@@ -709,7 +776,7 @@ def queries_of(look, query, path="/users/"):
 
 @pytest.mark.parametrize(
     ("query", "queries"),
-    [("per_page=100", 30), ("per_page=100&q=ada", 31), ("counted=active", 30)],
+    [("per_page=100", 30), ("per_page=100&q=ada", 32), ("counted=active", 31)],
 )
 def test_the_page_costs_the_same_with_one_user_and_with_a_hundred(look, web, query, queries):
     counts = []
@@ -719,6 +786,37 @@ def test_the_page_costs_the_same_with_one_user_and_with_a_hundred(look, web, que
         counts.append(queries_of(look, query))
 
     assert counts == [queries] * 3
+
+
+# Registered, active since the first day, active at the day's end.
+FEW_DAYS = {
+    "2026-09-05": [0, 1, 1],
+    "2026-10-09": [0, 1, 1],
+    "2026-10-10": [0, 1, 0],
+    "2026-11-22": [1, 1, 0],
+}
+
+
+def test_all_dates_begin_with_the_first_access_where_it_was_before_the_first_account(
+    look, person, other_project
+):
+    # In Paris: from 5 September at 0:00 to 10 October at noon.
+    subscribed(
+        person("Ada", "2026-11-22 09:00:00"),
+        datetime(2026, 9, 4, 22, tzinfo=UTC),
+        ended_at=datetime(2026, 10, 10, 10, tzinfo=UTC),
+    )
+    theirs = UserFactory(platform=PlatformFactory(project=other_project))
+    subscribed(theirs, NOW - 300 * DAY)
+
+    rows = {row["date"]: row for row in chart_of(look("period=all"))["rows"]}
+    to_september = chart_of(look("to=2026-09-30"))["rows"]
+
+    # 26 days of September, 31 of October, 22 of November.
+    assert (len(rows), min(rows), max(rows)) == (79, "2026-09-05", "2026-11-22")
+    figures = ("registered", "active_cumulative", "active_end_of_day")
+    assert {day: [rows[day][name] for name in figures] for day in FEW_DAYS} == FEW_DAYS
+    assert (len(to_september), to_september[0]["date"]) == (26, "2026-09-05")
 
 
 def test_a_last_day_alone_begins_with_the_first_account(look, person):

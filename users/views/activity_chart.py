@@ -10,12 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from backoffice.core.figures import Grain
-from backoffice.core.filters import FIRST_DATE
 from backoffice.core.formatting import DASH, day_text, month_text, number, short_day
 from backoffice.core.named_periods import DateRange
 from backoffice.core.periods import TICK, Month, dates, day_of
 from backoffice.core.scope import Scope
-from subscriptions.selectors import access_by_day
+from subscriptions.selectors import access_by_day, first_access_day
 from users.selectors import first_registration_day, registered_by_day
 
 # More bars than this are no chart.
@@ -47,11 +46,16 @@ class Bar:
 
 
 def days_shown(scope: Scope, days: DateRange | None, today: date) -> DateRange:
-    """Return the days of the chart; where no first day was chosen, from the first account on."""
-    if days and days.first > FIRST_DATE:
+    """
+    Return the days of the chart; where no first day was chosen, from the first event on.
+
+    Accounts that came from elsewhere may have had access before they were registered.
+    """
+    if days and not days.is_open:
         return days
     last = days.last if days else today
-    return DateRange(min(first_registration_day(scope) or last, last), last)
+    firsts = (first_registration_day(scope), first_access_day(scope))
+    return DateRange(min([last, *(day for day in firsts if day)]), last)
 
 
 def activity_by_day(scope: Scope, days: DateRange, now: datetime) -> list[ActivityDay]:

@@ -244,9 +244,12 @@ class ImportState(OneImport):
         context: dict[str, Any] = {"tabs": tabs, "counts": counts, "has_rows": has_rows}
         if not has_rows:
             return context, 200
+        of = f"rows of import {row.pk}"
         try:
             cursors = [
-                Cursor.decode(text, BY_LINE) if (text := self.request.GET.get(name)) else None
+                Cursor.decode(text, BY_LINE, of=of)
+                if (text := self.request.GET.get(name))
+                else None
                 for name in ("after", "before")
             ]
             verdict = VERDICTS[chosen]
@@ -256,6 +259,7 @@ class ImportState(OneImport):
         page = keyset_page(
             rows_with(row, verdict),
             BY_LINE,
+            of=of,
             per_page=ROWS_A_PAGE,
             at=self.now,
             after=cursors[0],

@@ -13,7 +13,6 @@ from django.views.generic import TemplateView
 
 from backoffice.core.addresses import pairs_of, with_parameters
 from backoffice.core.figures import Grain
-from backoffice.core.filters import FIRST_DATE
 from backoffice.core.formatting import date_range_text, day_text, number
 from backoffice.core.pagination import DEFAULT_PER_PAGE, Page, keyset_page
 from backoffice.core.permissions import Permission
@@ -119,7 +118,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         if days is None:
             return _("All dates")
         last = max(days.first, min(days.last, self.viewpoint.today))
-        if days.first == FIRST_DATE:
+        if days.is_open:
             return _("until %(day)s") % {"day": day_text(last, self.language)}
         return date_range_text(days.first, last, self.language)
 
@@ -234,6 +233,7 @@ class UserList(FilteredUsers, TemplateView):  # type: ignore[misc]
         return keyset_page(
             rows.only(*ROW_FIELDS),
             asked.ordering,
+            of=asked.list_name,
             per_page=asked.values["per_page"] or DEFAULT_PER_PAGE,
             at=cursor.at if cursor else self.now,
             after=after,

@@ -310,6 +310,7 @@ class ViewingWriter:
         return keyset_page(
             self.asked.ordered_rows,
             self.asked.ordering,
+            of=self.asked.list_name,
             per_page=values["per_page"] or DEFAULT_PER_PAGE,
             at=cursor.at if cursor else self.asked.viewpoint.now,
             after=values["after"],
