@@ -388,7 +388,7 @@ def _addresses() -> list[URLPattern]:
         # Ninja's root is no call.
         *(p for p in api.urls[0] if isinstance(p, URLPattern) and p.name != "api-root"),
         path("", NoSuchCall.as_view(), name="nothing"),
-        path("<path:rest>", NoSuchCall.as_view(), name="no-such-call"),
+        path("<rest:address>", NoSuchCall.as_view(), name="no-such-call"),
     ]
     for pattern in patterns:
         pattern.callback = without_session(pattern.callback)
