@@ -213,8 +213,12 @@ REFUSALS = {
     "413": "Larger than 4 MB",
     "422": "Readable, but not valid: `fields` says what is wrong where",
     "429": "More requests than one key may send: `Retry-After` says when to go on",
+    "500": "An error of ours: nothing was changed",
+    "503": "The database does not answer: `Retry-After` says when to try again",
 }
 WITHOUT_BODY = {"400", "409", "413", "422"}
+WITH_RETRY_AFTER = {"429", "503"}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -266,10 +270,13 @@ def _describe_refusals(operation: dict[str, Any], *, has_body: bool) -> None:
     reference = {"$ref": "#/components/schemas/Error"}
     for status, meaning in REFUSALS.items():
         if has_body or status not in WITHOUT_BODY:
-            operation["responses"][status] = {
-                "description": meaning,
-                "content": {"application/json": {"schema": reference}},
-            }
+            # A call may say more of a refusal than all calls share.
+            refusal = operation["responses"].setdefault(
+                status,
+                {"description": meaning, "content": {"application/json": {"schema": reference}}},
+            )
+            if status in WITH_RETRY_AFTER:
+                refusal["headers"] = RETRY_AFTER
 
 
 @dataclass(frozen=True, slots=True)
