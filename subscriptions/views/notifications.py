@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -47,7 +47,7 @@ class Notification(View):
             return refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
         found = Project.objects.filter(slug=project).first()
         if found is None:
-            raise Http404
+            return refused(HTTPStatus.NOT_FOUND, "not_found")
         try:
             account = account_of(found, self.provider)
             report = self.read(request, account, now=now)
@@ -85,7 +85,7 @@ class StripeNotification(Notification):
         secrets = stripe_secrets(account).webhook_secrets
         signature = request.headers.get("Stripe-Signature", "")
         check_signature(request.body, signature, secrets, now=now)
-        return read_event(request.body)
+        return read_event(request.body, now=now)
 
 
 class GoogleNotification(Notification):
@@ -117,6 +117,7 @@ def refused(status: HTTPStatus, code: str) -> JsonResponse:
 
 
 MESSAGES = {
+    "not_found": "There is no such project.",
     "too_large": "An event may have 1 MB at most.",
     "not_connected": "No secret is configured to check events by: nothing is accepted.",
     "cannot_check": "The signature cannot be checked now. Send the event again.",
