@@ -29,6 +29,7 @@ from pydantic.json_schema import models_json_schema
 
 from analytics.api import BODIES as VIEWING_BODIES
 from analytics.api import router as contents
+from backoffice.core.bodies import read_to_the_end
 from backoffice.core.wire import ApiError, invalid
 from backoffice.projects.api import PlatformKey, too_large
 from subscriptions.api import router as money
@@ -385,7 +386,7 @@ def without_session(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
             return answer(ApiError(405, "method_not_allowed", message, headers=allowed))
         return response
 
-    return csrf_exempt(login_not_required(opened))
+    return csrf_exempt(login_not_required(read_to_the_end(opened)))
 
 
 def _addresses() -> list[URLPattern]:

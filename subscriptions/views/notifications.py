@@ -1,5 +1,6 @@
 """Where providers say that something changed: checked, stored, answered; applied afterwards."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from backoffice.core.bodies import read_to_the_end
 from backoffice.projects.models import Project
 from subscriptions.accounts import (
     NotConnected,
@@ -34,7 +36,7 @@ from subscriptions.tasks import apply_one_event
 from subscriptions.webhooks import store_event
 
 
-@method_decorator([csrf_exempt, login_not_required], name="dispatch")
+@method_decorator([csrf_exempt, login_not_required, read_to_the_end], name="dispatch")
 class Notification(View):
     """One event of a provider, for one project."""
 
@@ -48,8 +50,11 @@ class Notification(View):
         found = Project.objects.filter(slug=project).first()
         if found is None:
             return refused(HTTPStatus.NOT_FOUND, "not_found")
+        return self._answer(request, found, now=now)
+
+    def _answer(self, request: HttpRequest, project: Project, *, now: datetime) -> JsonResponse:
         try:
-            account = account_of(found, self.provider)
+            account = account_of(project, self.provider)
             report = self.read(request, account, now=now)
         except NotConnected:
             return refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_connected")
