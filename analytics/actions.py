@@ -17,25 +17,15 @@ def put_content(reported: Content, *, now: datetime) -> bool:
 
     A content that was viewed before it was described is described now, and counts as new.
     """
-    known = Content.objects.filter(
-        project_id=reported.project_id, reference=reported.reference
-    ).first()
+    named = {"project_id": reported.project_id, "reference": reported.reference}
+    # As a viewing would bring it in: of those who describe it first, the lock lets one be first.
+    Content.objects.bulk_create([Content(**named)], ignore_conflicts=True)
+    # Viewings that refer to it do not wait for this lock.
+    known = Content.objects.select_for_update(no_key=True).get(**named)
+    reported.pk = known.pk
     reported.described_at = to_second(now)
-    Content.objects.bulk_create(
-        [reported],
-        update_conflicts=True,
-        unique_fields=["project", "reference"],
-        update_fields=[
-            "name",
-            "type",
-            "duration_seconds",
-            "status",
-            "url",
-            "image_url",
-            "described_at",
-        ],
-    )
-    return known is None or known.described_at is None
+    reported.save(force_update=True)
+    return known.described_at is None
 
 
 # --- Accounts that move ----------------------------------------------------------------------

@@ -28,7 +28,7 @@ BODIES = (ViewingsPost,)
 
 
 @router.put(
-    "/contents/{content_id}",
+    "/contents/{rest:content_id}",
     response={200: ContentAnswer, 201: ContentAnswer},
     summary="Describe a content",
 )

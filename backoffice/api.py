@@ -29,6 +29,7 @@ from pydantic.json_schema import models_json_schema
 
 from analytics.api import BODIES as VIEWING_BODIES
 from analytics.api import router as contents
+from backoffice.core.bodies import read_to_the_end
 from backoffice.core.wire import ApiError, invalid
 from backoffice.projects.api import PlatformKey, too_large
 from subscriptions.api import router as money
@@ -213,8 +214,12 @@ REFUSALS = {
     "413": "Larger than 4 MB",
     "422": "Readable, but not valid: `fields` says what is wrong where",
     "429": "More requests than one key may send: `Retry-After` says when to go on",
+    "500": "An error of ours: nothing was changed",
+    "503": "The database does not answer: `Retry-After` says when to try again",
 }
 WITHOUT_BODY = {"400", "409", "413", "422"}
+WITH_RETRY_AFTER = {"429", "503"}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -266,10 +271,13 @@ def _describe_refusals(operation: dict[str, Any], *, has_body: bool) -> None:
     reference = {"$ref": "#/components/schemas/Error"}
     for status, meaning in REFUSALS.items():
         if has_body or status not in WITHOUT_BODY:
-            operation["responses"][status] = {
-                "description": meaning,
-                "content": {"application/json": {"schema": reference}},
-            }
+            # A call may say more of a refusal than all calls share.
+            refusal = operation["responses"].setdefault(
+                status,
+                {"description": meaning, "content": {"application/json": {"schema": reference}}},
+            )
+            if status in WITH_RETRY_AFTER:
+                refusal["headers"] = RETRY_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +386,7 @@ def without_session(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
             return answer(ApiError(405, "method_not_allowed", message, headers=allowed))
         return response
 
-    return csrf_exempt(login_not_required(opened))
+    return csrf_exempt(login_not_required(read_to_the_end(opened)))
 
 
 def _addresses() -> list[URLPattern]:
@@ -388,7 +396,7 @@ def _addresses() -> list[URLPattern]:
         # Ninja's root is no call.
         *(p for p in api.urls[0] if isinstance(p, URLPattern) and p.name != "api-root"),
         path("", NoSuchCall.as_view(), name="nothing"),
-        path("<path:rest>", NoSuchCall.as_view(), name="no-such-call"),
+        path("<rest:address>", NoSuchCall.as_view(), name="no-such-call"),
     ]
     for pattern in patterns:
         pattern.callback = without_session(pattern.callback)

@@ -40,7 +40,7 @@ router = Router(tags=["Offers, subscriptions, purchases"])
 
 
 @router.put(
-    "/offers/{offer_id}",
+    "/offers/{rest:offer_id}",
     response={200: OfferAnswer, 201: OfferAnswer},
     summary="Describe an offer",
 )
@@ -67,7 +67,7 @@ def put_offer_by_id(
 
 
 @router.put(
-    "/subscriptions/{provider}/{reference}",
+    "/subscriptions/{provider}/{rest:reference}",
     response={200: SubscriptionAnswer, 201: SubscriptionAnswer, 204: None},
     summary="Report a subscription",
 )
@@ -106,7 +106,7 @@ def put_subscription_by_reference(
 
 
 @router.put(
-    "/purchases/{provider}/{reference}",
+    "/purchases/{provider}/{rest:reference}",
     response={200: PurchaseAnswer, 201: PurchaseAnswer, 204: None},
     summary="Report a pack or a gift",
 )
@@ -146,7 +146,7 @@ def put_purchase_by_reference(
 
 
 @router.put(
-    "/free-copies/{reference}",
+    "/free-copies/{rest:reference}",
     response={200: FreeCopyAnswer, 201: FreeCopyAnswer, 204: None},
     summary="Report a free copy",
 )

@@ -58,7 +58,7 @@ class UserPatch(Body):
     password: Password = ""
     language: Language = ""
     country: Country = ""
-    custom: dict[str, Any] = {}
+    custom: dict[str, Any] | None = {}
 
     @model_validator(mode="before")
     @classmethod

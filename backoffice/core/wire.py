@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.urls import register_converter
+from django.urls.converters import StringConverter
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -167,6 +169,19 @@ class Priced(Body):
         currency = self.currency or default_currency
         price = minor_units(self.price, currency) if self.price else 0
         return {"price_minor": price, "currency": currency}
+
+
+class RestConverter(StringConverter):
+    """
+    All that is left of an address, slashes and line ends among it.
+
+    What no reference may hold is let through: whoever reads it says what is wrong with it.
+    """
+
+    regex = "(?s:.+)"
+
+
+register_converter(RestConverter, "rest")
 
 
 def path_reference(value: str, *, name: str, longest: int) -> str:

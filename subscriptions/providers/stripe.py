@@ -114,27 +114,29 @@ def check_signature(body: bytes, header: str, secrets: Iterable[str], *, now: da
     raise SignatureRefused
 
 
-def read_event(body: bytes) -> EventReport:
+def read_event(body: bytes, *, now: datetime) -> EventReport:
     """
     Return what is kept of an event whose signature was good.
 
-    The body follows the version of whoever set up the endpoint, not ours: only ids are read.
+    The body follows the version of whoever set up the endpoint, not ours: only ids are read. An
+    event that does not say when it was made was made now.
 
     :raises BodyRefused: if it is no event.
     """
     try:
         event = json.loads(body)
         payload = event["data"]["object"]
-        if event["object"] != "event" or not isinstance(payload, dict):
+        if event.get("object", "event") != "event" or not isinstance(payload, dict):
             raise BodyRefused
         kind, subject = _subject_of(str(event["type"]), payload)
+        created, is_live = event.get("created"), event.get("livemode")
         return EventReport(
             event_id=id_of(event["id"]),
             type=plain(str(event["type"]))[:100],
             subject_kind=kind,
             subject=subject,
-            happened_at=instant_of(event["created"]),
-            is_live=bool(event["livemode"]),
+            happened_at=now if created is None else instant_of(created),
+            is_live=None if is_live is None else bool(is_live),
             account=plain(str(event.get("account") or ""))[:LONGEST_ID],
         )
     except (*UNREADABLE, RecursionError) as error:

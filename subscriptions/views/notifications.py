@@ -1,17 +1,19 @@
 """Where providers say that something changed: checked, stored, answered; applied afterwards."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from backoffice.core.bodies import read_to_the_end
 from backoffice.projects.models import Project
 from subscriptions.accounts import (
     NotConnected,
@@ -34,7 +36,7 @@ from subscriptions.tasks import apply_one_event
 from subscriptions.webhooks import store_event
 
 
-@method_decorator([csrf_exempt, login_not_required], name="dispatch")
+@method_decorator([csrf_exempt, login_not_required, read_to_the_end], name="dispatch")
 class Notification(View):
     """One event of a provider, for one project."""
 
@@ -47,9 +49,12 @@ class Notification(View):
             return refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
         found = Project.objects.filter(slug=project).first()
         if found is None:
-            raise Http404
+            return refused(HTTPStatus.NOT_FOUND, "not_found")
+        return self._answer(request, found, now=now)
+
+    def _answer(self, request: HttpRequest, project: Project, *, now: datetime) -> JsonResponse:
         try:
-            account = account_of(found, self.provider)
+            account = account_of(project, self.provider)
             report = self.read(request, account, now=now)
         except NotConnected:
             return refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_connected")
@@ -85,7 +90,7 @@ class StripeNotification(Notification):
         secrets = stripe_secrets(account).webhook_secrets
         signature = request.headers.get("Stripe-Signature", "")
         check_signature(request.body, signature, secrets, now=now)
-        return read_event(request.body)
+        return read_event(request.body, now=now)
 
 
 class GoogleNotification(Notification):
@@ -117,6 +122,7 @@ def refused(status: HTTPStatus, code: str) -> JsonResponse:
 
 
 MESSAGES = {
+    "not_found": "There is no such project.",
     "too_large": "An event may have 1 MB at most.",
     "not_connected": "No secret is configured to check events by: nothing is accepted.",
     "cannot_check": "The signature cannot be checked now. Send the event again.",

@@ -1,11 +1,16 @@
 """PUT of contents."""
 
+import threading
+
 import pytest
+from django.db import connections
+from django.test import Client
 
 from analytics.models import Content
-from tests.api.conftest import NOW
+from tests.api.conftest import NOW, Caller
 from tests.api.test_doors import error_of
 from tests.factories.analytics import ContentFactory
+from tests.factories.projects import ApiKeyFactory
 
 FILM = {
     "name": "The Night Train",
@@ -49,6 +54,34 @@ def test_a_content_seen_before_it_was_described_is_new(api, service):
     assert api.put("/contents/film", FILM).status_code == 201
 
     assert Content.objects.get().pk == seen.pk
+
+
+def test_of_six_first_descriptions_at_once_one_is_new(transactional_db, web):
+    ApiKeyFactory(platform=web, raw="north-key")
+    ContentFactory(project=web.project, reference="viewed", name="", described_at=None)
+
+    for name in ["viewed", *map(str, range(5))]:
+        assert described_at_once(f"/contents/{name}", times=6) == [200] * 5 + [201]
+    assert Content.objects.exclude(described_at=None).count() == 6
+
+
+def described_at_once(path, *, times):
+    """Return the statuses of as many first descriptions, in order of size."""
+    ready = threading.Barrier(times)
+    statuses = []
+
+    def describe():
+        caller = Caller(Client(), "north-key")
+        ready.wait()
+        statuses.append(caller.put(path, FILM).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=describe) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(statuses)
 
 
 def test_no_duration_at_all_is_an_unknown_one(api):
@@ -95,8 +128,8 @@ def test_an_id_has_64_characters_at_most(api):
     assert api.put(f"/contents/{'é' * 65}", FILM).status_code == 422
 
 
-def test_describing_costs_six_queries(api, django_assert_num_queries):
+def test_describing_costs_seven_queries(api, django_assert_num_queries):
     api.put("/contents/one", FILM)
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         api.put("/contents/two", FILM)

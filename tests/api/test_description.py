@@ -71,12 +71,27 @@ def test_describes_each_call_without_a_key(db):
 
 def test_each_call_names_its_refusals_and_needs_a_key():
     for (method, _path), operation in described().items():
-        refused = {"401", "404", "429"}
+        refused = {"401", "404", "429", "500", "503"}
         if method not in {"get", "delete"}:
             refused |= {"400", "409", "413", "422"}
         assert refused <= set(operation["responses"])
         assert operation["security"] == [{"PlatformKey": []}]
         assert operation["summary"]
+
+
+def test_what_may_be_tried_again_says_when():
+    for operation in described().values():
+        for status in ("429", "503"):
+            assert "Retry-After" in operation["responses"][status]["headers"]
+
+
+def test_a_deletion_that_stripe_holds_up_is_described():
+    answer = described()["delete", "/api/v1/users/{user_id}"]["responses"]["503"]
+
+    assert "not_cancelled" in answer["description"]
+    assert answer["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Error"
+    }
 
 
 def test_a_post_names_the_idempotency_key():

@@ -327,6 +327,31 @@ def test_custom_values_are_merged_by_key_and_archived_ones_stay(api, service, ad
     assert User.objects.get().custom == {"glove": "XL", "hat": "7"}
 
 
+def test_null_empties_all_custom_values_but_those_of_archived_fields(api, ada, service):
+    CustomFieldFactory(project=service, key="shoe", type="number")
+    CustomFieldFactory(project=service, key="glove", type="text")
+    CustomFieldFactory(project=service, key="hat", archived_at=NOW)
+    User.objects.update(custom={"shoe": 41, "glove": "L", "hat": "7"})
+
+    response = api.patch(f"/users/{ada.public_id}", {"custom": None, "first_name": "Augusta"})
+
+    assert response.status_code == 200
+    assert (response.json()["custom"], response.json()["first_name"]) == ({}, "Augusta")
+    assert User.objects.get().custom == {"hat": "7"}
+
+
+def test_null_does_not_empty_a_required_custom_value(api, ada, service):
+    CustomFieldFactory(project=service, key="shoe", type="number", is_required=True)
+    CustomFieldFactory(project=service, key="glove", type="text")
+    User.objects.update(custom={"shoe": 41, "glove": "L"})
+
+    response = api.patch(f"/users/{ada.public_id}", {"custom": None})
+
+    assert response.status_code == 422
+    assert list(error_of(response)["fields"]) == ["custom.shoe"]
+    assert User.objects.get().custom == {"shoe": 41, "glove": "L"}
+
+
 def test_a_taken_email_is_409_and_nothing_else_changes(api, ada, web):
     UserFactory(platform=web, email="grace@example.com")
     body = {"email": "Grace@example.com", "first_name": "Grace", "password": "a private sentence"}

@@ -80,7 +80,9 @@ TRUTH = {
 def test_every_order_of_five_doubled_events_ends_in_the_truth(
     account, in_every_order, world, ada, monthly
 ):
-    reports = [read_event(signed(event, at=0)[0]) for event in life_of_five(world, monthly)]
+    reports = [
+        read_event(signed(event, at=0)[0], now=NOW) for event in life_of_five(world, monthly)
+    ]
     in_every_order(account, reports, Subscription, TRUTH)
 
 

@@ -106,7 +106,7 @@ def test_every_order_of_its_events_ends_in_one_purchase(account, in_every_order,
     world.pass_time(DAY)
     world.refund(charge, 99)
     world.dispute(charge)
-    five = [read_event(signed(event, at=0)[0]) for event in world.events[1:]]
+    five = [read_event(signed(event, at=0)[0], now=NOW) for event in world.events[1:]]
     assert [report.type for report in five] == [
         "payment_intent.succeeded",
         "checkout.session.completed",

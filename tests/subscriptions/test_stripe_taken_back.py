@@ -8,6 +8,7 @@ from backoffice.audit.models import AuditEvent
 from backoffice.core.permissions import Role
 from subscriptions.models import Purchase, Subscription
 from subscriptions.providers.stripe import read_event
+from tests.conftest import NOW
 from tests.local_stripe.deliveries import signed
 from tests.local_stripe.server import Fault
 from tests.local_stripe.world import BEGINNING, DAY, MONTH
@@ -128,7 +129,7 @@ def test_every_order_with_a_refund_and_a_dispute_ends_in_the_truth(
         "charge.dispute.created",
         "charge.refunded",
     )
-    five = [read_event(signed(told[kind], at=0)[0]) for kind in kinds]
+    five = [read_event(signed(told[kind], at=0)[0], now=NOW) for kind in kinds]
     truth = {
         "status": "active",
         "access_end": at(MONTH + 11 * DAY),

@@ -152,6 +152,44 @@ def test_refuses_a_signed_body_that_is_no_event(client, account, body):
     assert not ProviderEvent.objects.exists()
 
 
+LEAST = {"id": "evt_1", "type": "radar.early_fraud_warning.created", "data": {"object": {}}}
+
+
+def test_an_event_may_leave_out_mode_instant_and_kind_of_object(post, work):
+    assert post(LEAST).json() == {"received": True}
+
+    event = ProviderEvent.objects.get()
+    assert (event.event_id, event.happened_at) == ("evt_1", NOW)
+    assert (event.state, event.reason) == ("ignored", "unknown-type")
+
+
+@pytest.mark.parametrize("left_out", ["livemode", "object", "created"])
+def test_an_event_without_one_of_these_is_applied_like_any_other(post, told, ada, work, left_out):
+    event = shapes.event(told)
+    del event[left_out]
+
+    assert post(event).status_code == 200
+    assert work() == [("applied", "")]
+
+
+@pytest.mark.parametrize("left_out", ["id", "type", "data"])
+def test_an_event_without_one_of_these_is_none(post, left_out):
+    response = post({name: value for name, value in LEAST.items() if name != left_out})
+
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "no_event"
+
+
+@pytest.mark.parametrize("provider", ["stripe", "google", "apple"])
+def test_an_unknown_project_is_404_in_the_form_of_the_other_refusals(client, db, provider):
+    response = client.post(f"/webhooks/{provider}/nowhere/", b"{}", content_type="text/plain")
+
+    assert response.status_code == 404
+    assert response.json() == {
+        "error": {"code": "not_found", "message": "There is no such project.", "fields": {}}
+    }
+
+
 def test_another_project_or_none_has_no_such_address(post, told, other_project):
     assert post(told, slug="nowhere").status_code == 404
     assert post(told, slug="south").status_code == 503

@@ -23,6 +23,12 @@ from users.schemas import FieldAnswer, FieldsAnswer, UserAnswer, UserPatch, User
 
 router = Router(tags=["Users"])
 
+NOT_CANCELLED = {
+    "description": "Nothing was deleted: Stripe did not cancel the subscription"
+    " (`not_cancelled`), or the database does not answer. `Retry-After` says when to try again",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+
 
 @router.post("/users", response={201: UserAnswer}, summary="Create a user")
 @idempotent
@@ -66,7 +72,8 @@ def read_user(request: PlatformRequest, user_id: str) -> UserAnswer:
 @router.patch("/users/{user_id}", response=UserAnswer, summary="Change a user")
 def edit_user(request: PlatformRequest, user_id: str, body: UserPatch) -> UserAnswer:
     """
-    A field that is absent stays, one that is null becomes empty; of `custom`, the same by key.
+    A field that is absent stays, one that is null becomes empty; of `custom`, the same by key,
+    and null empties all of it.
 
     `modified_at` moves when a profile field changes; a password is none.
     """
@@ -92,7 +99,12 @@ def edit_user(request: PlatformRequest, user_id: str, body: UserPatch) -> UserAn
     return _answer(user, fields)
 
 
-@router.delete("/users/{user_id}", response={204: None}, summary="Delete a user")
+@router.delete(
+    "/users/{user_id}",
+    response={204: None},
+    summary="Delete a user",
+    openapi_extra={"responses": {503: NOT_CANCELLED}},
+)
 def remove_user(request: PlatformRequest, user_id: str) -> Status[None]:
     """
     Personal data goes, what was watched stays in the totals. A subscription that Stripe charges
@@ -164,8 +176,12 @@ def _clean_custom(fields: list[CustomField], values: dict[str, Any]) -> dict[str
         ) from error
 
 
-def _merged_custom(fields: list[CustomField], user: User, sent: dict[str, Any]) -> dict[str, Any]:
-    """Return the user's custom values with those sent; values of archived fields stay."""
+def _merged_custom(
+    fields: list[CustomField], user: User, sent: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the user's custom values with those sent, none being all; archived fields stay."""
+    if sent is None:
+        sent = {field.key: None for field in fields}
     live = {field.key for field in fields}
     kept = {key: value for key, value in user.custom.items() if key not in live}
     now_live = {key: value for key, value in user.custom.items() if key in live}
