@@ -438,7 +438,7 @@ def _absent(cursor: CursorWrapper, platform: Platform) -> set[str]:
 def _packed(batch: Batch) -> bytes:
     """Return the beats as COPY reads them, in the order of users, starts and ids."""
     beats = sorted(_one_each(batch.beats, now=batch.now), key=itemgetter(1, 3, 0))
-    columns = (
+    columns: tuple[Iterable[object], ...] = (
         range(len(beats)),
         [_uuid_bytes(beat.user) for beat in beats],
         [(beat.started_at - COPY_EPOCH) // MICROSECOND for beat in beats],
