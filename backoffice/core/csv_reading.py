@@ -27,10 +27,10 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-# A spreadsheet's own hint at its separator, in a line before the heading.
 # The letters that UTF-8 writes most in our languages, dashes and quotes; what their bytes are in
 # Windows-1252 ("Ã©", "â€™") nobody writes.
 _UTF_8_LETTER = re.compile(rb"\xc3[\x80-\xbf]|\xe2\x80[\x80-\xbf]")
+# A spreadsheet's own hint at its separator, in a line before the heading.
 _HINT = re.compile(r"sep=(.)\r?\n?")
 
 

@@ -332,6 +332,17 @@ def test_nothing_of_a_deleted_user_stays_beside_the_rows(
             assert not {"ada@", "lovelace", "ada"} & set(re.findall(r"ada@|\w+", kept)), kept
 
 
+def test_a_heading_of_ours_names_nobody(admin, project, person):
+    name = person("Name", first_name="Email", email="somebody@example.com")
+    made = uploaded(b"email,last_name,status\nx@example.com,X,active\n", admin, project)
+
+    delete_user(user=name, actor=admin, now=NOW)
+
+    made.refresh_from_db()
+    assert made.headings == ["email", "last_name", "status"]
+    assert ImportPart.objects.filter(user_import=made).exists()
+
+
 def test_a_user_deleted_during_the_dry_run_is_in_no_row(
     background, admin, project, person, monkeypatch
 ):

@@ -123,12 +123,13 @@ def forget_in_imports(user_ids: Collection[int], *, now: datetime) -> None:
     the rows of the day's imports.
     """
     users = User.objects.filter(pk__in=user_ids)
-    _forget_headings(users)
+    named = _naming(users)
+    _forget_headings(users, named)
     live = UserImport.objects.filter(project__in=users.values("project"), forgotten_at=None)
     if not live.exists():
         return
     _forget_unread(live, now)
-    _forget_words(live, users, now)
+    _forget_words(live, named, now)
     names = list(users.values_list("pk", "public_id", Lower("email")))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -163,26 +164,31 @@ def _forget_unread(live: QuerySet[UserImport], now: datetime) -> None:
         _empty(user_import, now)
 
 
-def _forget_headings(users: QuerySet[User]) -> None:
+def _forget_headings(users: QuerySet[User], named: Callable[[str], bool]) -> None:
     """Remove headings that name one of the users: a file may begin with its first row."""
-    named = _naming(users)
     kept = ImportHeading.objects.filter(project__in=users.values("project"))
     found = [pk for pk, heading in kept.values_list("pk", "heading") if named(heading)]
     ImportHeading.objects.filter(pk__in=found).delete()
 
 
-def _forget_words(live: QuerySet[UserImport], users: QuerySet[User], now: datetime) -> None:
+def _forget_words(live: QuerySet[UserImport], named: Callable[[str], bool], now: datetime) -> None:
     """
     Remove what names one of the users in file names and headings, and files unread in part.
 
     An import that is at work at this moment may wait for one of the users: it is not waited for,
     and keeps its words until its time is over.
     """
-    named = _naming(users)
-    for user_import in live.order_by("pk"):
-        headings = ["" if named(heading) else heading for heading in user_import.headings]
+    columns_of: dict[int, ImportColumns] = {}
+    for user_import in live.select_related("project").order_by("pk"):
+        project = user_import.project
+        columns = columns_of.setdefault(project.pk, ImportColumns(project, now))
+        # A declared heading names nobody, though somebody may be called "Name".
+        headings = [
+            "" if named(heading) and comparable(heading) not in columns.meanings else heading
+            for heading in user_import.headings
+        ]
         file_name = "" if named(user_import.file_name) else user_import.file_name
-        if headings != user_import.headings or _was_read_in_part(user_import, now):
+        if headings != user_import.headings or _was_read_in_part(user_import, columns):
             ImportPart.objects.filter(user_import=user_import).delete()
         if (headings, file_name) != (user_import.headings, user_import.file_name):
             for held in live.filter(pk=user_import.pk).select_for_update(skip_locked=True):
@@ -190,13 +196,10 @@ def _forget_words(live: QuerySet[UserImport], users: QuerySet[User], now: dateti
                 held.save(update_fields=["headings", "file_name"])
 
 
-def _was_read_in_part(user_import: UserImport, now: datetime) -> bool:
+def _was_read_in_part(user_import: UserImport, columns: ImportColumns) -> bool:
     """Return whether a column was ignored of which nobody knows what it holds."""
-    if IGNORE not in user_import.columns:
-        return False
-    meanings = ImportColumns(user_import.project, now).meanings
     return any(
-        column == IGNORE and meanings.get(comparable(heading)) != IGNORE
+        column == IGNORE and columns.meanings.get(comparable(heading)) != IGNORE
         for heading, column in zip(user_import.headings, user_import.columns, strict=True)
     )
 
